@@ -35,8 +35,7 @@ class HeadscarpError(Exception):
     def __str__(self) -> str:
         """Return the four parts, one a line."""
         return (
-            f"expected: {self.expected}\ngiven:    {self.given}\n"
-            f"why:      {self.why}\ndo:       {self.fix}"
+            f"expected: {self.expected}\ngiven:    {self.given}\nwhy:      {self.why}\ndo:       {self.fix}"
         )
 
 

@@ -1,0 +1,1 @@
+"""Radar and terrain physics: the pass over the ground, slopes and hillshade."""

@@ -1,0 +1,1 @@
+"""From files to stacks: one reader a module, behind one protocol; the only room that opens scenes."""

@@ -1,0 +1,139 @@
+"""Every option of a run, composed of the rooms' own, and the YAML file that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from headscarp.detect.options import DetectOptions
+from headscarp.errors import OptionsError
+from headscarp.event import EventOptions
+from headscarp.features.change import ChangeOptions
+from headscarp.features.terrain import TerrainOptions
+from headscarp.ingest.area import AreaOptions
+from headscarp.ingest.options import IngestOptions
+from headscarp.polygons import PolygonOptions
+
+
+class MapOptions(BaseModel):
+    """Options of ``headscarp map``; a section for each room."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scenes: tuple[Path, ...] = Field((), description="Files and folders of scenes.")
+    event: EventOptions = Field(EventOptions(), description="When it happened.")
+    area: AreaOptions = Field(AreaOptions(), description="Where, and on which grid.")
+    ingest: IngestOptions = Field(IngestOptions(), description="What scene files cannot say of themselves.")
+    change: ChangeOptions = Field(ChangeOptions(), description="How the change is formed.")
+    terrain: TerrainOptions = Field(TerrainOptions(), description="What the DEM is used for.")
+    detect: DetectOptions = Field(DetectOptions(), description="How change becomes probability.")
+    polygons: PolygonOptions = Field(PolygonOptions(), description="What is drawn as a landslide.")
+
+
+def load_options(path: Path | None, overrides: Mapping[str, Any] | None = None) -> MapOptions:
+    """Read options from a YAML file; overrides, such as those of the command line, win.
+
+    Parameters
+    ----------
+    path : Path or None
+        YAML file; none: the defaults.
+    overrides : mapping, optional
+        Values by dotted name, such as ``{"event.date": "2023-11-12"}``; None leaves the file's value.
+
+    Raises
+    ------
+    OptionsError
+        If the file is no YAML mapping, or an option is unknown or outside its range.
+    """
+    values = _read_yaml(path) if path is not None else {}
+    for name, value in (overrides or {}).items():
+        if value is not None:
+            _set(values, name.split("."), value)
+    try:
+        return MapOptions.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, path) from None
+
+
+def describe(name: str) -> str:
+    """Text of an option by its dotted name, for the command line's help; the default is added."""
+    field = _field(name)
+    default = field.get_default(call_default_factory=True)
+    return f"{field.description} [default: {default}]" if default is not None else str(field.description)
+
+
+def default_yaml() -> str:
+    """Every option with its default as commented YAML."""
+    return _yaml_of(MapOptions(), indent="") + "\n"
+
+
+def _yaml_of(options: BaseModel, indent: str) -> str:
+    lines: list[str] = []
+    for name, field in type(options).model_fields.items():
+        value = getattr(options, name)
+        lines.append(f"{indent}# {field.description}")
+        if isinstance(value, BaseModel):
+            lines += [f"{indent}{name}:", _yaml_of(value, indent + "  ")]
+        else:
+            plain = options.model_dump(mode="json")[name]
+            text = yaml.safe_dump(plain, default_flow_style=True).splitlines()[0]
+            lines.append(f"{indent}{name}: {text}")
+        if not indent:
+            lines.append("")
+    return "\n".join(lines).rstrip("\n")
+
+
+def _field(name: str) -> FieldInfo:
+    *sections, last = name.split(".")
+    model: type[BaseModel] = MapOptions
+    for section in sections:
+        annotation = model.model_fields[section].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            raise KeyError(name)
+        model = annotation
+    return model.model_fields[last]
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OptionsError(
+            "a YAML file of options",
+            f"{path} ({str(error).splitlines()[0]})",
+            "the run would use other options than you meant",
+            "start from the output of `headscarp config`",
+        ) from error
+    if values is not None and not isinstance(values, dict):
+        raise OptionsError(
+            "a YAML file of sections",
+            f"{path}, which holds {type(values).__name__}",
+            "the run would use other options than you meant",
+            "start from the output of `headscarp config`",
+        )
+    return values or {}
+
+
+def _set(values: dict[str, Any], keys: list[str], value: object) -> None:
+    for key in keys[:-1]:
+        inner = values.get(key)
+        values[key] = dict(inner) if isinstance(inner, dict) else {}
+        values = values[key]
+    values[keys[-1]] = value
+
+
+def _explain(error: ValidationError, path: Path | None) -> OptionsError:
+    first = error.errors()[0]
+    name = ".".join(map(str, first["loc"]))
+    source = f" in {path}" if path is not None else ""
+    return OptionsError(
+        f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}",
+        f"{first['input']!r}{source}",
+        "the run would not do what you meant",
+        "see `headscarp config` for every option, its meaning and its default",
+    )

@@ -1,0 +1,231 @@
+r"""Change of backscatter: per-pixel medians before and after, in dB, per orbit, then fused.
+
+Pan & Shi (2023), Remote Sensing 15, 5619, equations 1–7, written for one polarisation:
+
+.. math::
+    \sigma_o^{pre} = M(\sigma_o^{pre}), \quad \sigma_o^{post} = M(\sigma_o^{post}) \quad (1\text{–}4) \\
+    \sigma_o^{c} = \sigma_o^{pre} - \sigma_o^{post} \quad (5, 6) \\
+    \sigma^{f} = (\sigma_a^{c} + \sigma_d^{c}) / 2 \quad (7)
+
+The median *M* is taken in linear power and then expressed in dB. A **positive change is a loss** of
+backscatter. With several relative orbits in an orbit state these are averaged first, then the states, over
+those that observed the pixel.
+
+A change is an ``xarray.Dataset`` on dimensions ``(orbit, polarization, y, x)`` (or any trailing
+dimension in place of ``y, x``) with ``change_db`` and ``pre_db`` (float32 dB, NaN where an orbit has no
+pair), ``pre_count`` and ``post_count`` (uint16, dates), and the coordinate ``orbit_state`` along
+``orbit``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from headscarp.scene import Stack, in_order, polarizations_of
+from headscarp.vocabulary import Polarization
+
+Change = xr.Dataset
+"""A Dataset that obeys the schema above."""
+
+FloatArray = NDArray[np.float32]
+
+
+class ChangeOptions(BaseModel):
+    """How the change is formed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pooling: Literal["relative_orbit", "orbit_state"] = Field(
+        "relative_orbit",
+        description="Dates of one median: those of a relative orbit, or of all tracks of an orbit "
+        "state pooled as in Pan & Shi (2023).",
+    )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which dates of a stack count as before and which as after, as positions along time."""
+
+    pre: tuple[int, ...]
+    post: tuple[int, ...]
+
+
+def median_power(power: FloatArray) -> tuple[FloatArray, NDArray[np.uint16]]:
+    """Median of the valid values along the first axis; for even counts the mean of the middle two.
+
+    Parameters
+    ----------
+    power : ndarray, shape (time, ...)
+        Linear power, NaN where not observed.
+
+    Returns
+    -------
+    median : ndarray, shape (...)
+        NaN where nothing is valid.
+    count : ndarray of uint16, shape (...)
+        Valid values.
+    """
+    ordered = np.sort(power, axis=0)
+    count = np.count_nonzero(~np.isnan(ordered), axis=0)
+    if len(power) == 0:
+        return np.full(power.shape[1:], np.nan, np.float32), count.astype(np.uint16)
+    low = np.maximum(count - 1, 0) // 2
+    high = np.minimum(count // 2, len(power) - 1)
+    middle = [np.take_along_axis(ordered, k[None], axis=0)[0] for k in (low, high)]
+    median = np.float32(0.5) * (middle[0] + middle[1])
+    return np.where(count > 0, median, np.float32(np.nan)), count.astype(np.uint16)
+
+
+def to_db(power: FloatArray) -> FloatArray:
+    r"""Express linear power in decibels, :math:`10 \log_{10} P`; what is not positive becomes NaN."""
+    positive = np.where(power > 0, power, np.float32(np.nan))
+    return np.asarray(np.float32(10) * np.log10(positive), dtype=np.float32)
+
+
+def change_of_stack(stack: Stack, split: Split, polarizations: Sequence[Polarization]) -> Change:
+    """Change of one orbit: median before minus median after, dB (equations 1–6).
+
+    Parameters
+    ----------
+    stack : Dataset
+        Backscatter of one orbit, in memory or lazy; what it lazily holds is read once.
+    split : Split
+        Dates before and after.
+    polarizations : sequence of Polarization
+        Of the result; NaN for those that the stack lacks.
+
+    Returns
+    -------
+    Dataset
+        On ``(polarization, y, x)``.
+    """
+    bands = [_change_of_band(stack, pol, split) for pol in polarizations]
+    return _side_by_side(bands, "polarization", list(polarizations))
+
+
+def change_of_stacks(stacks: Mapping[str, Stack], splits: Mapping[str, Split]) -> Change:
+    """Changes of several orbits on one grid, side by side along ``orbit``.
+
+    Parameters
+    ----------
+    stacks : mapping of str to Dataset
+        By orbit label.
+    splits : mapping of str to Split
+        By the same labels; stacks without a split are left out.
+
+    Returns
+    -------
+    Dataset
+        On ``(orbit, polarization, y, x)``.
+    """
+    polarizations = in_order({pol for label in splits for pol in polarizations_of(stacks[label])})
+    changes = [change_of_stack(stacks[label], splits[label], polarizations) for label in splits]
+    together = _side_by_side(changes, "orbit", list(splits))
+    states = [stacks[label].attrs["orbit_state"] for label in splits]
+    grid = stacks[next(iter(splits))].coords
+    ground = {name: grid[name] for name in ("y", "x", "spatial_ref") if name in grid}
+    return together.assign_coords({"orbit_state": ("orbit", states), **ground})
+
+
+def fusion_weights(valid: NDArray[np.bool_], orbit_states: Sequence[str]) -> FloatArray:
+    r"""Weights that average relative orbits within a state, then the states, over those observed.
+
+    .. math:: w_o = \frac{1}{S\, n_{s(o)}}
+
+    with :math:`n_s` the valid orbits of state *s* and *S* the states that have any.
+
+    Parameters
+    ----------
+    valid : ndarray of bool, shape (orbit, ...)
+        Where each orbit has a change.
+    orbit_states : sequence of str
+        State of each orbit.
+
+    Returns
+    -------
+    ndarray of float32, shape (orbit, ...)
+        They sum to 1 where any orbit is valid, to 0 elsewhere.
+    """
+    states = sorted(set(orbit_states))
+    members = np.array([[state == own for own in orbit_states] for state in states])
+    in_state = np.einsum("so,o...->s...", members.astype(np.float32), valid.astype(np.float32))
+    n_states = np.count_nonzero(in_state, axis=0)
+    own_count = in_state[[states.index(own) for own in orbit_states]]
+    weight = valid / np.maximum(own_count * n_states, 1)
+    return np.asarray(weight, dtype=np.float32)
+
+
+def fuse(change: Change) -> xr.DataArray:
+    """Fused change (equation 7): orbits averaged within a state, then the states, where observed.
+
+    Returns
+    -------
+    DataArray
+        dB on ``(polarization, ...)``, NaN where no orbit has a pair.
+    """
+    values = change["change_db"].transpose("orbit", ...)
+    fused = fuse_values(values.values, change["orbit_state"].values.tolist())
+    return xr.DataArray(fused, dims=values.dims[1:], coords=_without_orbit(values))
+
+
+def fuse_values(values: FloatArray, orbit_states: Sequence[str]) -> FloatArray:
+    """Weighted mean over the first axis by :func:`fusion_weights`."""
+    valid = np.isfinite(values)
+    weights = fusion_weights(valid, orbit_states)
+    total = np.sum(np.where(valid, values, 0) * weights, axis=0)
+    return np.where(valid.any(axis=0), total, np.nan).astype(np.float32)
+
+
+def change_by_state(change: Change) -> dict[str, xr.DataArray]:
+    """Mean change of the relative orbits of each state, dB on ``(polarization, ...)``."""
+    states = change["orbit_state"].values.tolist()
+    return {
+        state: fuse(change.isel(orbit=[i for i, own in enumerate(states) if own == state]))
+        for state in sorted(set(states))
+    }
+
+
+def _change_of_band(stack: Stack, polarization: Polarization, split: Split) -> xr.Dataset:
+    shape = (stack.sizes["y"], stack.sizes["x"])
+    if polarization not in stack.data_vars:
+        return _band(np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32), 0, 0)
+    dates = sorted({*split.pre, *split.post})
+    power = stack[polarization].isel(time=dates).values
+    pre, pre_count = median_power(power[[dates.index(i) for i in split.pre]])
+    post, post_count = median_power(power[[dates.index(i) for i in split.post]])
+    pre_db = to_db(pre)
+    return _band(pre_db, pre_db - to_db(post), pre_count, post_count)
+
+
+def _band(
+    pre_db: FloatArray,
+    change_db: FloatArray,
+    pre_count: NDArray[np.uint16] | int,
+    post_count: NDArray[np.uint16] | int,
+) -> xr.Dataset:
+    counts = [np.broadcast_to(np.uint16(n), change_db.shape) for n in (pre_count, post_count)]
+    return xr.Dataset(
+        {
+            "change_db": (("y", "x"), change_db, {"units": "dB"}),
+            "pre_db": (("y", "x"), pre_db, {"units": "dB"}),
+            "pre_count": (("y", "x"), counts[0]),
+            "post_count": (("y", "x"), counts[1]),
+        }
+    )
+
+
+def _side_by_side(parts: Sequence[xr.Dataset], dim: str, names: list[str]) -> xr.Dataset:
+    """Join along a new dimension with named places."""
+    joined: xr.Dataset = xr.concat(list(parts), dim=dim)
+    return joined.assign_coords({dim: names})
+
+
+def _without_orbit(values: xr.DataArray) -> dict[str, xr.DataArray]:
+    return {str(k): v for k, v in values.coords.items() if "orbit" not in v.dims and k != "orbit"}

@@ -1,0 +1,292 @@
+"""Reading rasters: headers, samples of values, and windows on another grid, in linear power."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.warp import reproject, transform_bounds
+from rasterio.windows import Window
+
+from headscarp.errors import SceneError
+from headscarp.grid import Bounds, crs_wkt, pixel_offset
+from headscarp.ingest.protocol import Header
+from headscarp.vocabulary import BackscatterScale
+
+SAMPLE_BLOCKS = 16
+SAMPLE_VALUES = 4096
+_MARGIN_PX = 3
+"""Source pixels read beyond a window, so that resampling has its neighbours."""
+_SHRINK = 1.5
+"""Source pixels to a target pixel beyond which resampling averages instead of interpolating."""
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn a failure to read a file into an error that names it."""
+    try:
+        yield
+    except (RasterioError, OSError) as error:
+        raise SceneError(
+            "a raster file that GDAL can read to its end",
+            f"{path} ({_innermost(error)})",
+            "part of the ground would be missing from the map without a sign",
+            "copy or download the file again, or leave it out",
+        ) from error
+
+
+def read_header(path: Path) -> Header:
+    """Read what a raster says without its pixels.
+
+    Raises
+    ------
+    SceneError
+        If the file cannot be opened, has no CRS, or is not north-up.
+    """
+    with readable(path), rasterio.open(path) as source:
+        _refuse_unplaced(path, source)
+        return Header(
+            path=path,
+            tags={key.lower(): str(value) for key, value in source.tags().items()},
+            descriptions=tuple(text or "" for text in source.descriptions),
+            geobox=GeoBox(source.shape, source.transform, source.crs.to_wkt()),
+            nodata=source.nodata,
+        )
+
+
+def read_sample(path: Path, band: int, nodata: float | None) -> NDArray[np.float32]:
+    """Read some valid values: the last block first (where a cut file ends), then others spread out.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Finite values that are neither nodata nor exactly zero; empty where there are none.
+
+    Raises
+    ------
+    SceneError
+        If a block cannot be read.
+    """
+    found: list[NDArray[np.float32]] = []
+    with readable(path), rasterio.open(path) as source:
+        windows = [window for _, window in source.block_windows(band)]
+        for window in _spread(windows):
+            values = source.read(band, window=window).astype(np.float32).ravel()
+            valid = np.isfinite(values) & (values != 0)
+            if nodata is not None:
+                valid &= values != np.float32(nodata)
+            found.append(values[valid])
+            if sum(map(len, found)) >= SAMPLE_VALUES:
+                break
+    return np.concatenate(found)
+
+
+def read_on_grid(
+    path: Path,
+    band: int,
+    source_grid: GeoBox,
+    nodata: float | None,
+    scale: BackscatterScale,
+    target: GeoBox,
+) -> NDArray[np.float32]:
+    """Read backscatter on a target grid as linear power; NaN where there is none.
+
+    A source in step with the target is read pixel for pixel. Another is converted to linear power
+    first and resampled then: bilinear, or the average where target pixels are much larger.
+
+    Parameters
+    ----------
+    path, band : Path, int
+        File and band number, from 1.
+    source_grid : GeoBox
+        The file's own grid.
+    nodata : float or None
+        Declared nodata value.
+    scale : BackscatterScale
+        How values are stored.
+    target : GeoBox
+        Grid to read on, usually one tile.
+
+    Returns
+    -------
+    ndarray, shape target.shape
+    """
+    offset = pixel_offset(source_grid, target)
+    if offset is not None:
+        return _read_in_step(path, band, source_grid, nodata, scale, target, offset)
+    return _read_resampled(path, band, source_grid, nodata, scale, target)
+
+
+def to_power(
+    values: NDArray[np.float32], nodata: float | None, scale: BackscatterScale
+) -> NDArray[np.float32]:
+    r"""Convert stored values to linear power; nodata, zero fill and negative power become NaN.
+
+    .. math:: P = 10^{x / 10} \quad\text{(dB)}, \qquad P = x^2 \quad\text{(amplitude)}
+
+    Exact zeros are fill in every scale: power and amplitude are positive, and a measured 0 dB is never
+    exactly zero.
+    """
+    valid = np.isfinite(values) & (values != 0)
+    if nodata is not None and np.isfinite(nodata):
+        valid &= values != np.float32(nodata)
+    if scale is not BackscatterScale.DECIBEL:
+        valid &= values > 0
+    kept = np.where(valid, values, np.float32(np.nan)).astype(np.float32)
+    if scale is BackscatterScale.DECIBEL:
+        return np.asarray(np.power(np.float32(10), kept / np.float32(10)), dtype=np.float32)
+    return kept * kept if scale is BackscatterScale.AMPLITUDE else kept
+
+
+def scale_of(values: NDArray[np.float32]) -> BackscatterScale | None:
+    """Tell linear power from decibels by values: land is negative in dB, power never is.
+
+    Returns
+    -------
+    BackscatterScale or None
+        None where the values are neither (digital numbers, or none valid).
+    """
+    if values.size == 0:
+        return None
+    if float(np.mean(values < 0)) > 0.5:
+        return BackscatterScale.DECIBEL
+    few_negative = float(np.mean(values < 0)) < 0.05
+    return BackscatterScale.POWER if few_negative and float(np.median(values)) < 3.0 else None
+
+
+def bounds_in(geobox: GeoBox, crs: object) -> Bounds:
+    """Bounds of a grid in another CRS, its edges followed closely."""
+    box = geobox.boundingbox
+    if geobox.crs == crs:
+        return box.left, box.bottom, box.right, box.top
+    left, bottom, right, top = transform_bounds(
+        crs_wkt(geobox),
+        crs.to_wkt() if hasattr(crs, "to_wkt") else crs,
+        *box.bbox,
+        densify_pts=51,
+    )
+    return left, bottom, right, top
+
+
+def read_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with readable(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_in_step(
+    path: Path,
+    band: int,
+    source_grid: GeoBox,
+    nodata: float | None,
+    scale: BackscatterScale,
+    target: GeoBox,
+    offset: tuple[int, int],
+) -> NDArray[np.float32]:
+    out = np.full(target.shape, np.nan, dtype=np.float32)
+    row, col = offset
+    top, left = max(row, 0), max(col, 0)
+    bottom = min(row + target.shape[0], source_grid.shape[0])
+    right = min(col + target.shape[1], source_grid.shape[1])
+    if bottom > top and right > left:
+        values = _read_window(path, band, (top, left, bottom, right))
+        place = (slice(top - row, bottom - row), slice(left - col, right - col))
+        out[place] = to_power(values, nodata, scale)
+    return out
+
+
+def _read_resampled(
+    path: Path,
+    band: int,
+    source_grid: GeoBox,
+    nodata: float | None,
+    scale: BackscatterScale,
+    target: GeoBox,
+) -> NDArray[np.float32]:
+    out = np.full(target.shape, np.nan, dtype=np.float32)
+    window = _source_window(source_grid, target)
+    if window is None:
+        return out
+    power = to_power(_read_window(path, band, window), nodata, scale)
+    part = source_grid[window[0] : window[2], window[1] : window[3]]
+    shrink = abs(_target_pixel(source_grid, target)) / abs(source_grid.transform.a)
+    reproject(
+        power,
+        out,
+        src_transform=part.transform,
+        src_crs=crs_wkt(source_grid),
+        src_nodata=np.nan,
+        dst_transform=target.transform,
+        dst_crs=crs_wkt(target),
+        dst_nodata=np.nan,
+        resampling=Resampling.average if shrink > _SHRINK else Resampling.bilinear,
+        tolerance=0.0,
+    )
+    return out
+
+
+def _read_window(path: Path, band: int, edges: tuple[int, int, int, int]) -> NDArray[np.float32]:
+    top, left, bottom, right = edges
+    with readable(path), rasterio.open(path) as source:
+        values = source.read(band, window=Window(left, top, right - left, bottom - top))
+    return np.asarray(values, dtype=np.float32)
+
+
+def _source_window(source: GeoBox, target: GeoBox) -> tuple[int, int, int, int] | None:
+    """Rows and columns of a source that a target needs: top, left, bottom, right."""
+    left, bottom, right, top = bounds_in(target, source.crs)
+    (col_a, row_a), (col_b, row_b) = _pixel(source, left, top), _pixel(source, right, bottom)
+    margin = _MARGIN_PX + int(np.ceil(abs(_target_pixel(source, target) / source.transform.a)))
+    top_px = max(int(np.floor(row_a)) - margin, 0)
+    left_px = max(int(np.floor(col_a)) - margin, 0)
+    bottom_px = min(int(np.ceil(row_b)) + margin, source.shape[0])
+    right_px = min(int(np.ceil(col_b)) + margin, source.shape[1])
+    empty = bottom_px <= top_px or right_px <= left_px
+    return None if empty else (top_px, left_px, bottom_px, right_px)
+
+
+def _pixel(geobox: GeoBox, x: float, y: float) -> tuple[float, float]:
+    """Column and row, in fractions, of a place on a north-up grid."""
+    t = geobox.transform
+    return (x - t.c) / t.a, (y - t.f) / t.e
+
+
+def _target_pixel(source: GeoBox, target: GeoBox) -> float:
+    """Width of a target pixel in units of the source's CRS."""
+    left, _, right, _ = bounds_in(target, source.crs)
+    return float((right - left) / target.shape[1])
+
+
+def _spread(windows: list[Window]) -> list[Window]:
+    """Return the last block, then blocks in even steps, at most SAMPLE_BLOCKS."""
+    if len(windows) <= SAMPLE_BLOCKS:
+        return windows[::-1]
+    picks = np.linspace(0, len(windows) - 1, SAMPLE_BLOCKS).round().astype(int)[::-1]
+    middle_out = sorted(picks[1:], key=lambda i: abs(i - len(windows) // 2))
+    return [windows[i] for i in (picks[0], *middle_out)]
+
+
+def _refuse_unplaced(path: Path, source: rasterio.DatasetReader) -> None:
+    north_up = source.transform.b == 0 and source.transform.d == 0 and source.transform.e < 0
+    if source.crs is None or not north_up:
+        given = "no CRS" if source.crs is None else f"transform {tuple(source.transform)[:6]}"
+        raise SceneError(
+            "a raster with a CRS and north up",
+            f"{path}: {given}",
+            "its pixels cannot be placed on the map",
+            "terrain-correct the scene first, or warp it with gdalwarp -t_srs",
+        )
+
+
+def _innermost(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,127 @@
+"""Polygons from a stored probability: the last stage of a run, and ``headscarp polygons``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import geopandas as gpd
+
+from headscarp.grid import crs_wkt, pixel_area_m2, tiles
+from headscarp.pipeline.detect import KM2, polarization_of
+from headscarp.polygons import PolygonOptions, ProbabilityTile, find_landslides
+from headscarp.record import ResultRecord, RunRecord
+from headscarp.report import write_report
+from headscarp.run_folder import (
+    CHANGE,
+    PROBABILITY,
+    SCORE,
+    TERRAIN,
+    RasterReader,
+    read_record,
+    write_landslides,
+    write_record,
+)
+
+
+def redraw_polygons(
+    folder: Path, threshold: float | None = None, min_area_m2: float | None = None
+) -> RunRecord:
+    """Draw the landslides of a run again, from its stored probability.
+
+    Parameters
+    ----------
+    folder : Path
+        Run folder; its polygons, ``run.json`` and report are replaced, its rasters kept.
+    threshold, min_area_m2 : float, optional
+        None keeps the run's own.
+
+    Returns
+    -------
+    RunRecord
+        The record as rewritten.
+
+    Raises
+    ------
+    HeadscarpError
+        If the folder holds no run, or an option is outside its range.
+    """
+    record = read_record(folder)
+    options = PolygonOptions(
+        threshold=record.detector.threshold if threshold is None else threshold,
+        min_area_m2=record.results.min_area_m2 if min_area_m2 is None else min_area_m2,
+    )
+    drawn = draw_run(folder, options)
+    source = record.detector.threshold_source if threshold is None else "given"
+    updated = record.model_copy(
+        update={
+            "detector": record.detector.model_copy(
+                update={"threshold": options.threshold, "threshold_source": source}
+            ),
+            "results": drawn.results(record.results, options),
+        }
+    )
+    write_landslides(folder, drawn.landslides)
+    write_record(folder, updated)
+    write_report(folder)
+    return updated
+
+
+class Drawn(NamedTuple):
+    """Landslides drawn from a run folder, and the area at or above the threshold."""
+
+    landslides: gpd.GeoDataFrame
+    flagged_m2: float
+
+    def results(self, before: ResultRecord, options: PolygonOptions) -> ResultRecord:
+        """Results of a run with these landslides."""
+        flagged_km2 = self.flagged_m2 * KM2
+        return before.model_copy(
+            update={
+                "flagged_km2": flagged_km2,
+                "flagged_share": flagged_km2 / before.observed_km2 if before.observed_km2 else 0.0,
+                "landslides": len(self.landslides),
+                "landslides_km2": float(self.landslides["area_m2"].sum()) * KM2,
+                "min_area_m2": options.min_area_m2,
+            }
+        )
+
+
+def draw_run(folder: Path, options: PolygonOptions) -> Drawn:
+    """Draw landslides from the rasters of a run folder, tile by tile."""
+    with RasterReader(folder / PROBABILITY) as raster:
+        crs = crs_wkt(raster.geobox)
+    flagged_m2: list[float] = []
+
+    def counted() -> Iterator[ProbabilityTile]:
+        for part in _parts(folder, options.threshold):
+            above = part.probability >= options.threshold
+            flagged_m2.append(float((above * pixel_area_m2(part.tile.geobox)).sum()))
+            yield part
+
+    landslides = find_landslides(counted(), crs, options)
+    return Drawn(landslides, sum(flagged_m2))
+
+
+def _parts(folder: Path, threshold: float) -> Iterator[ProbabilityTile]:
+    """Tiles with a pixel above the threshold, and the layers averaged over their landslides."""
+    with ExitStack() as stack:
+        probability, change, score = (
+            stack.enter_context(RasterReader(folder / name)) for name in (PROBABILITY, CHANGE, SCORE)
+        )
+        has_terrain = (folder / TERRAIN).is_file()
+        terrain = stack.enter_context(RasterReader(folder / TERRAIN)) if has_terrain else None
+        fused = [band for band in change.bands if polarization_of(band)]
+        for tile in tiles(probability.geobox):
+            values = probability.read(tile)["probability"]
+            if not (values >= threshold).any():
+                continue
+            layers = {
+                f"change_{str(polarization_of(band)).lower()}_db": layer
+                for band, layer in change.read(tile, fused).items()
+            }
+            if terrain is not None:
+                layers["slope_mean_deg"] = terrain.read(tile, ["slope_deg"])["slope_deg"]
+            yield ProbabilityTile(tile, values, layers | score.read(tile))

@@ -1,0 +1,215 @@
+"""The main job: scenes and an event date become a run folder."""
+
+from __future__ import annotations
+
+import math
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import rasterio
+
+from headscarp.config import MapOptions
+from headscarp.detect.options import make_detector
+from headscarp.detect.protocol import Detector, FittedDetector
+from headscarp.errors import HeadscarpError, OptionsError
+from headscarp.grid import crs_wkt
+from headscarp.pipeline.detect import LADDER, PseudoCount, false_alarms, write_map
+from headscarp.pipeline.narrate import Facts, compose_record
+from headscarp.pipeline.plan import Plan, make_plan
+from headscarp.pipeline.redraw import draw_run
+from headscarp.pipeline.stages import Progress, Stages, silent
+from headscarp.pipeline.tiles import Walk, walk_tiles
+from headscarp.polygons import PolygonOptions
+from headscarp.record import RunRecord
+from headscarp.report import write_report
+from headscarp.run_folder import staged_folder, write_landslides, write_record
+
+GDAL_CACHE_MB = 64
+_BISECTIONS = 12
+_LOWEST, _HIGHEST = 0.05, 0.999999
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The threshold in force, how it was set, and the false alarms found on the way."""
+
+    value: float
+    source: str
+    ladder: list[PseudoCount]
+
+
+def run_map(
+    options: MapOptions, out: Path, overwrite: bool = False, progress: Progress = silent
+) -> RunRecord:
+    """Map landslides from scenes and an event date into a run folder.
+
+    Parameters
+    ----------
+    options : MapOptions
+        Scenes, event, area and the options of each room.
+    out : Path
+        Run folder; it appears whole or not at all.
+    overwrite : bool
+        Replace a run that stands there.
+    progress : callable, optional
+        Told of each stage's progress.
+
+    Returns
+    -------
+    RunRecord
+        What ``run.json`` holds.
+
+    Raises
+    ------
+    HeadscarpError
+        On bad input; nothing is written then, and a run that stood there is untouched.
+    """
+    started, stages = datetime.now(UTC), Stages(progress)
+    gdal = {"GDAL_CACHEMAX": GDAL_CACHE_MB, "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+    with staged_folder(out, overwrite) as folder, rasterio.Env(**gdal):
+        with stages.stage("plan"):
+            plan = make_plan(options)
+        with tempfile.TemporaryDirectory(prefix=".scratch.", dir=folder) as scratch:
+            record = _map(plan, folder, Path(scratch), stages, started)
+        write_record(folder, record)
+        with stages.stage("report"):
+            write_report(folder)
+        record = record.model_copy(update={"stages": stages.records, "finished_utc": datetime.now(UTC)})
+        write_record(folder, record)
+    return record
+
+
+def _map(plan: Plan, folder: Path, scratch: Path, stages: Stages, started: datetime) -> RunRecord:
+    detector = make_detector(plan.options.detect)
+    with stages.stage("change"):
+        walk = walk_tiles(plan, scratch, stages)
+    with stages.stage("fit"):
+        fitted = detector.fit(walk.sample)
+    with stages.stage("pseudo-event"):
+        pseudo, problem = _fit_pseudo(detector, walk)
+        threshold = _threshold(plan, walk, pseudo, problem)
+    polygons = plan.options.polygons.model_copy(update={"threshold": threshold.value})
+    with stages.stage("map"):
+        sums = write_map(plan, walk.stored, fitted, folder, stages)
+    with stages.stage("polygons"):
+        drawn = draw_run(folder, polygons)
+        write_landslides(folder, drawn.landslides)
+    with stages.stage("inputs"):
+        facts = Facts(
+            plan,
+            walk,
+            fitted,
+            sums,
+            drawn,
+            polygons,
+            threshold.source,
+            threshold.ladder,
+            problem,
+            stages,
+            started,
+            sys.argv,
+            _versions(),
+        )
+        return compose_record(facts)
+
+
+def _fit_pseudo(detector: Detector, walk: Walk) -> tuple[FittedDetector | None, str]:
+    """Fit on the pseudo-event; none, and why, where its ground is too small."""
+    if walk.pseudo_sample is None:
+        return None, ""
+    try:
+        return detector.fit(walk.pseudo_sample), ""
+    except HeadscarpError as error:
+        return None, f"Not run: it needs {error.expected}, and found {error.given}."
+
+
+def _threshold(plan: Plan, walk: Walk, pseudo: FittedDetector | None, problem: str) -> Threshold:
+    """Threshold as given, or as the allowed false alarms ask; with false alarms by threshold."""
+    allowed = plan.options.detect.false_alarms_per_100km2
+    options = plan.options.polygons
+    if pseudo is None:
+        if allowed is not None:
+            raise _no_pseudo_event(problem or plan.pseudo_note)
+        return Threshold(options.threshold, _source(options), [])
+
+    def at(threshold: float) -> PseudoCount:
+        wanted = options.model_copy(update={"threshold": threshold})
+        return false_alarms(walk.stored, pseudo, wanted, crs_wkt(plan.geobox))
+
+    if allowed is None:
+        value, source = options.threshold, _source(options)
+    else:
+        value, source = _lowest(at, allowed), f"at most {allowed:g} false alarms per 100 km²"
+    return Threshold(value, source, [at(t) for t in sorted({*LADDER, value})])
+
+
+def _lowest(at: Callable[[float], PseudoCount], allowed: float) -> float:
+    """Lowest threshold, by bisection of its odds, with no more than the allowed false alarms.
+
+    Raises
+    ------
+    OptionsError
+        If even the highest threshold has more.
+    """
+    highest = at(_HIGHEST)
+    if highest.per_100km2 > allowed:
+        raise OptionsError(
+            f"a number of false alarms that a threshold can reach: at least {highest.per_100km2:.3g}",
+            f"--false-alarms-per-100km2 {allowed:g}",
+            "the pseudo-event shows more even at the highest threshold",
+            "allow more, raise --min-area-m2, or map with more dates",
+        )
+    low, high = _odds(_LOWEST), _odds(_HIGHEST)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2.0
+        low, high = (low, middle) if at(_from_odds(middle)).per_100km2 <= allowed else (middle, high)
+    return _from_odds(high)
+
+
+def _odds(probability: float) -> float:
+    """Natural logarithm of the odds."""
+    return math.log(probability / (1.0 - probability))
+
+
+def _from_odds(log_odds: float) -> float:
+    return round(1.0 / (1.0 + math.exp(-log_odds)), 7)
+
+
+def _source(options: PolygonOptions) -> str:
+    is_default = options.threshold == PolygonOptions().threshold
+    return "default" if is_default else "given"
+
+
+def _no_pseudo_event(reason: str) -> OptionsError:
+    return OptionsError(
+        "a pseudo-event to count false alarms on, for --false-alarms-per-100km2",
+        reason,
+        "the threshold cannot be set from false alarms that were never counted",
+        "widen --pre, add scenes before the event, or give --threshold",
+    )
+
+
+def _versions() -> dict[str, str]:
+    names = (
+        "headscarp",
+        "numpy",
+        "scipy",
+        "xarray",
+        "rasterio",
+        "odc-geo",
+        "shapely",
+        "geopandas",
+        "scikit-image",
+        "pyproj",
+    )
+    return {
+        "python": platform.python_version(),
+        "gdal": rasterio.__gdal_version__,
+        **{name: version(name) for name in names},
+    }

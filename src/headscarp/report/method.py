@@ -1,0 +1,114 @@
+"""The paragraphs of the page: how the map came about, and how often it is wrong."""
+
+from __future__ import annotations
+
+from headscarp.record import RunRecord, TerrainRecord
+from headscarp.report.wording import flatten, say_count, say_km2, say_number, say_time
+
+
+def tell_pseudo_event(record: RunRecord) -> str:
+    """Tell in plain words what the check for false alarms did.
+
+    Parameters
+    ----------
+    record : RunRecord
+        The run.
+
+    Returns
+    -------
+    str
+        A paragraph.
+    """
+    check = record.pseudo_event
+    if check.date_utc is None:
+        return (
+            "How often this detector flags ground where nothing happened was not measured for "
+            "this run. Judge small and isolated polygons with more care."
+        )
+    return (
+        "To see how often this detector flags ground where nothing happened, the scenes from "
+        f"before the event were split at a made-up date, {say_time(check.date_utc, False)}, and "
+        "compared as if an event had struck then: "
+        f"{say_count(check.pre_dates, 'date')} before it with "
+        f"{say_count(check.post_dates, 'date')} after it, on {', '.join(check.orbits)}, over "
+        f"{say_km2(check.area_km2)}. Whatever is flagged in that comparison is a false alarm, "
+        "unless the ground did change then."
+    )
+
+
+def _say_prior(record: RunRecord) -> str:
+    found = [(k, v) for k, v in flatten(record.detector.fitted) if "prior" in k.lower()]
+    stated = "; ".join(f"{key} = {value}" for key, value in found)
+    return f" (stated prior: {stated})" if stated else ""
+
+
+def _say_shifts(record: RunRecord) -> str:
+    shifts = [
+        f"{orbit.label}: "
+        + ", ".join(
+            f"{pol} {shift:+.2f} dB".replace("-", "−") for pol, shift in orbit.regional_shift_db.items()
+        )
+        for orbit in record.orbits
+        if orbit.regional_shift_db
+    ]
+    return f" ({'; '.join(shifts)})" if shifts else ""
+
+
+def _tell_terrain(terrain: TerrainRecord | None) -> str:
+    if terrain is None:
+        return (
+            "No DEM was given, so the map has no hillshade, no slope limit and no water mask: "
+            "fields, rivers and shores can be flagged."
+        )
+    return (
+        f"With the DEM, ground gentler than {terrain.min_slope_deg:g}° "
+        f"({say_km2(terrain.gentle_km2)}) and water ({say_km2(terrain.water_km2)}) were excluded; "
+        f"{say_km2(terrain.missing_km2)} of observed ground without a height were kept. "
+        f"{terrain.note}"
+    )
+
+
+def _tell_change(record: RunRecord) -> list[str]:
+    count = say_count(len(record.orbits), "orbit")
+    return [
+        "For each orbit and polarisation, the scenes before the event are reduced to their "
+        "median, and so are those after it, both in linear power. The change is the median before "
+        "minus the median after, in dB, so a positive change is a loss of backscatter.",
+        "The regional shift of each orbit, its robust median change, is taken out"
+        f"{_say_shifts(record)}: it stems from rain, season or calibration, not from landslides. "
+        f"The orbits ({count}) are then fused into one change per polarisation.",
+    ]
+
+
+def _tell_detector(record: RunRecord) -> list[str]:
+    detector, pols = record.detector, " and ".join(record.polarizations)
+    score = (
+        f"The changes of {pols} are combined into one score, {detector.score_name}."
+        if len(record.polarizations) > 1
+        else f"The score, {detector.score_name}, comes from {pols} alone."
+    )
+    return [
+        f"The noise of the change is estimated robustly from the whole area. {score}",
+        "The probability of a landslide is one minus the local false-discovery rate under an "
+        "empirical null, a description of noise fitted to the bulk of this run’s own scores "
+        f"(Efron 2004, JASA 99:96–104){_say_prior(record)}. Ground with a probability of "
+        f"{detector.threshold:g} or more is flagged ({detector.threshold_source}); connected "
+        f"flagged ground of at least {say_number(record.results.min_area_m2)} m² becomes a "
+        "polygon.",
+    ]
+
+
+def tell_method(record: RunRecord) -> list[str]:
+    """Tell in plain words how the map came about.
+
+    Parameters
+    ----------
+    record : RunRecord
+        The run.
+
+    Returns
+    -------
+    list[str]
+        Paragraphs.
+    """
+    return [*_tell_change(record), *_tell_detector(record), _tell_terrain(record.terrain)]

@@ -1,0 +1,245 @@
+"""A run folder: written beside its final name, moved into place when it is whole, and read back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import geopandas as gpd
+import numpy as np
+import rasterio
+import rasterio.shutil
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from pydantic import ValidationError
+from rasterio.windows import Window
+
+from headscarp.errors import OutputError
+from headscarp.grid import TILE_PX, WGS84, Tile, crs_wkt
+from headscarp.record import RunRecord
+
+RUN_JSON = "run.json"
+PROBABILITY = "probability.tif"
+CHANGE = "change.tif"
+SCORE = "score.tif"
+OBSERVATIONS = "observations.tif"
+TERRAIN = "terrain.tif"
+LANDSLIDES = "landslides.gpkg"
+LANDSLIDES_GEOJSON = "landslides.geojson"
+LAYER = "landslides"
+
+
+@contextmanager
+def staged_folder(final: Path, overwrite: bool) -> Iterator[Path]:
+    """Give a folder to fill beside its final name; move it into place when all went well.
+
+    A run that stands there is replaced in one move, and only with ``overwrite``. When anything fails the
+    staged folder is removed and what stood there is untouched.
+
+    Raises
+    ------
+    OutputError
+        If the place is taken or cannot be written.
+    """
+    _refuse_taken(final, overwrite)
+    staged = _make_staged(final)
+    try:
+        yield staged
+        _move_into_place(staged, final)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file beside its name and move it into place."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Write ``run.json``."""
+    write_atomically(folder / RUN_JSON, record.model_dump_json(indent=2) + "\n")
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Read ``run.json``.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds no run, or one of another version.
+    """
+    path = folder / RUN_JSON
+    try:
+        return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise OutputError(
+            "a folder that `headscarp map` wrote",
+            f"{folder} ({str(error).splitlines()[0]})",
+            "there is no probability to draw from",
+            "give the folder that was passed to --out",
+        ) from error
+
+
+def write_landslides(folder: Path, landslides: gpd.GeoDataFrame) -> None:
+    """Write landslides as GeoPackage in the map's CRS and as GeoJSON in EPSG:4326."""
+    package, geojson = folder / f".{LANDSLIDES}", folder / f".{LANDSLIDES_GEOJSON}"
+    for path in (package, geojson):
+        path.unlink(missing_ok=True)
+    kind = {"geometry_type": "MultiPolygon", "promote_to_multi": True}
+    landslides.to_file(package, layer=LAYER, driver="GPKG", engine="pyogrio", **kind)
+    landslides.to_crs(WGS84).to_file(geojson, driver="GeoJSON", engine="pyogrio", RFC7946="YES")
+    package.replace(folder / LANDSLIDES)
+    geojson.replace(folder / LANDSLIDES_GEOJSON)
+
+
+class RasterWriter:
+    """Writes one raster tile by tile; tiles never written take no room and read as nodata.
+
+    Parameters
+    ----------
+    path : Path
+        Plain tiled GeoTIFF; :meth:`finish` turns it into a COG.
+    geobox : GeoBox
+        The grid.
+    bands : sequence of str
+        Band descriptions.
+    dtype : str
+    nodata : float or None
+    tags : dict of str to str, optional
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        geobox: GeoBox,
+        bands: Sequence[str],
+        dtype: str = "float32",
+        nodata: float | None = np.nan,
+        tags: dict[str, str] | None = None,
+    ) -> None:
+        self.path = path
+        self._beside = path.with_name(f".{path.name}.part.tif")
+        self._dataset = rasterio.open(
+            self._beside,
+            "w",
+            driver="GTiff",
+            height=geobox.shape[0],
+            width=geobox.shape[1],
+            count=len(bands),
+            dtype=dtype,
+            nodata=nodata,
+            crs=crs_wkt(geobox),
+            transform=geobox.transform,
+            tiled=True,
+            blockxsize=TILE_PX,
+            blockysize=TILE_PX,
+            compress="deflate",
+            zlevel=1,
+            sparse_ok=True,
+            bigtiff="if_safer",
+            interleave="band",
+        )
+        self._dataset.descriptions = tuple(bands)
+        self._dataset.update_tags(**(tags or {}))
+
+    def write(self, tile: Tile, values: NDArray[Any]) -> None:
+        """Write the bands of a tile, shape (band, y, x)."""
+        self._dataset.write(values, window=Window.from_slices(tile.rows, tile.cols))
+
+    def finish(self, resampling: str = "average") -> None:
+        """Close, and copy into a cloud-optimised GeoTIFF with overviews."""
+        self._dataset.close()
+        rasterio.shutil.copy(
+            self._beside,
+            self.path,
+            driver="COG",
+            compress="deflate",
+            blocksize=TILE_PX,
+            overview_resampling=resampling,
+            sparse_ok=True,
+            bigtiff="if_safer",
+        )
+        self._beside.unlink()
+
+
+class RasterReader:
+    """Reads bands of a raster by their descriptions, tile by tile."""
+
+    def __init__(self, path: Path) -> None:
+        self._dataset = rasterio.open(path)
+        self.bands = tuple(text or "" for text in self._dataset.descriptions)
+        self.geobox = GeoBox(self._dataset.shape, self._dataset.transform, self._dataset.crs.to_wkt())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._dataset.close()
+
+    def read(self, tile: Tile, bands: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Bands of a tile by description; all, or those named."""
+        wanted = list(self.bands if bands is None else bands)
+        values = self._dataset.read(
+            [self.bands.index(name) + 1 for name in wanted],
+            window=Window.from_slices(tile.rows, tile.cols),
+        )
+        return dict(zip(wanted, values, strict=True))
+
+
+def _refuse_taken(final: Path, overwrite: bool) -> None:
+    if not final.exists() or (final.is_dir() and not any(final.iterdir())):
+        return
+    is_run = (final / RUN_JSON).is_file()
+    if is_run and overwrite:
+        return
+    raise OutputError(
+        "an --out that is new, empty, or a run to be replaced with --overwrite",
+        f"{final}, which holds " + ("a run" if is_run else "something that is not a run"),
+        "what stands there would be lost",
+        "pass --overwrite" if is_run else "choose another folder",
+    )
+
+
+def _make_staged(final: Path) -> Path:
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
+        staged.chmod(0o777 & ~_umask())
+    except OSError as error:
+        raise OutputError(
+            "an --out in a folder that can be written",
+            f"{final} ({error.strerror})",
+            "the map would be lost at the end of the run",
+            "choose another folder, or change its permissions",
+        ) from error
+    return staged
+
+
+def _move_into_place(staged: Path, final: Path) -> None:
+    """Move the new folder in; the old one, if any, is set aside first and brought back on failure."""
+    aside = None
+    if final.exists():
+        aside = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".old", dir=final.parent))
+        final.replace(aside / final.name)
+    try:
+        staged.replace(final)
+    except OSError:
+        if aside is not None:
+            (aside / final.name).replace(final)
+        raise
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
