@@ -260,7 +260,8 @@ def _robust_correlation(z: FloatArray) -> FloatArray:
 def _robust_std(values: FloatArray) -> FloatArray:
     """1.4826 times the median absolute deviation along the last axis; 0 where nothing is valid."""
     deviation = np.abs(values - _median(values, axis=-1)[..., None])
-    return np.nan_to_num(np.float32(MAD_TO_STD) * _median(deviation, axis=-1))
+    std = np.float32(MAD_TO_STD) * _median(deviation, axis=-1)
+    return np.asarray(np.nan_to_num(std), dtype=np.float32)
 
 
 def _median(values: FloatArray, axis: int) -> FloatArray:
