@@ -122,7 +122,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _set(values: dict[str, Any], keys: list[str], value: object) -> None:
     for key in keys[:-1]:
         inner = values.get(key)
-        values[key] = dict(inner) if isinstance(inner, dict) else {}
+        if inner is not None and not isinstance(inner, dict):
+            return  # no section: left for the validation to refuse, not silently replaced
+        values[key] = dict(inner or {})
         values = values[key]
     values[keys[-1]] = value
 

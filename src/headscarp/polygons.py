@@ -15,6 +15,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 import xarray as xr
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,6 +28,8 @@ FloatArray = NDArray[np.float32]
 
 ORBIT_SCORE = "orbit_score "
 """Prefix of the layers that hold the score of one orbit."""
+_EXPECTED_DIGITS = 3
+"""Of an expected area in m²: areas that agree so far are equal, in whatever order they were summed."""
 AGREEMENT_SCORE = 1.0
 """An orbit agrees when its own mean score has the sign of the whole and at least this size."""
 
@@ -53,8 +56,10 @@ class ProbabilityTile(NamedTuple):
 
 @dataclass
 class _Region:
-    """Additive sums of one connected region, and the parts of its outline."""
+    """Additive sums of one connected region, and the parts of its outline in pixels of the whole grid."""
 
+    first: tuple[int, int]
+    """Row and column of the first pixel in reading order: tells regions apart, however they are tiled."""
     area_m2: float = 0.0
     pixels: float = 0.0
     probability_sum: float = 0.0
@@ -65,6 +70,7 @@ class _Region:
 
     def add(self, other: _Region) -> None:
         """Take in another part of the same landslide."""
+        self.first = min(self.first, other.first)
         self.area_m2 += other.area_m2
         self.pixels += other.pixels
         self.probability_sum += other.probability_sum
@@ -73,6 +79,11 @@ class _Region:
         for name in other.sums:
             self.sums[name] = self.sums.get(name, 0.0) + other.sums[name]
             self.counts[name] = self.counts.get(name, 0.0) + other.counts[name]
+
+    @property
+    def expected_m2(self) -> float:
+        """Mean probability times area."""
+        return self.probability_sum / self.pixels * self.area_m2
 
     def mean(self, name: str) -> float:
         """Mean of a layer over its valid pixels, NaN without any."""
@@ -105,7 +116,7 @@ def find_landslides(parts: Iterable[ProbabilityTile], crs: Any, options: Polygon
         regions.add(part)
         layers |= dict.fromkeys(part.layers)
     found = [r for r in regions.joined() if r.area_m2 >= options.min_area_m2]
-    return _frame(found, list(layers), crs)
+    return _frame(found, list(layers), crs, regions.to_ground)
 
 
 def draw_landslides(
@@ -137,6 +148,7 @@ class _Regions:
         self.bottoms: dict[tuple[int, int], NDArray[np.int64]] = {}
         self.rights: dict[tuple[int, int], NDArray[np.int64]] = {}
         self.next_key = 1
+        self.to_ground = Affine.identity()
 
     def add(self, part: ProbabilityTile) -> None:
         """Label a tile and join its labels to those of the tiles above and to the left."""
@@ -147,6 +159,7 @@ class _Regions:
         keys = np.where(labels > 0, labels + (self.next_key - 1), 0).astype(np.int64)
         self.next_key += int(labels.max())
         tile = part.tile
+        self.to_ground = _transform_of_whole(tile)
         open_keys = self._join_seams(keys, tile)
         for key, region in _measure(part, labels, keys).items():
             if key in open_keys or region.area_m2 >= self.options.min_area_m2:
@@ -156,7 +169,8 @@ class _Regions:
         """Regions with their parts put together."""
         whole: dict[int, _Region] = {}
         for key in sorted(self.regions):
-            whole.setdefault(self._root(key), _Region()).add(self.regions[key])
+            part = self.regions[key]
+            whole.setdefault(self._root(key), _Region(part.first)).add(part)
         return list(whole.values())
 
     def _join_seams(self, keys: NDArray[np.int64], tile: Tile) -> set[int]:
@@ -192,12 +206,29 @@ def _measure(part: ProbabilityTile, labels: NDArray[Any], keys: NDArray[np.int64
     areas = np.bincount(flat, area, n)
     pixels = np.bincount(flat, minlength=n)
     sums = np.bincount(flat[inside], probability[inside], n)
+    first = _first_pixels(labels, part.tile)
     regions = {
-        i: _Region(float(areas[i]), float(pixels[i]), float(sums[i]), float(peak[i])) for i in range(1, n)
+        i: _Region(first[i], float(areas[i]), float(pixels[i]), float(sums[i]), float(peak[i]))
+        for i in range(1, n)
     }
     _add_layers(regions, part.layers, flat, n)
     _add_outlines(regions, labels, part.tile)
     return {first_key + i: region for i, region in regions.items()}
+
+
+def _first_pixels(labels: NDArray[Any], tile: Tile) -> dict[int, tuple[int, int]]:
+    """Row and column in the whole grid of the first pixel of each label."""
+    values, places = np.unique(labels, return_index=True)
+    rows, cols = np.unravel_index(places, labels.shape)
+    starts = zip(rows + tile.rows.start, cols + tile.cols.start, strict=True)
+    return {int(value): (int(r), int(c)) for value, (r, c) in zip(values, starts, strict=True)}
+
+
+def _transform_of_whole(tile: Tile) -> Affine:
+    """Transform of the grid that a tile is a part of."""
+    own, row, col = tile.geobox.transform, tile.rows.start, tile.cols.start
+    x, y = own.c - own.a * col - own.b * row, own.f - own.d * col - own.e * row
+    return Affine(own.a, own.b, x, own.d, own.e, y)
 
 
 def _add_layers(
@@ -213,15 +244,17 @@ def _add_layers(
 
 
 def _add_outlines(regions: dict[int, _Region], labels: NDArray[Any], tile: Tile) -> None:
-    drawn = shapes(labels.astype(np.int32), mask=labels > 0, connectivity=4, transform=tile.geobox.transform)
+    # whole pixels are exact: outlines that meet at a seam share its corners, whatever the grid's unit
+    to_whole = Affine.translation(tile.cols.start, tile.rows.start)
+    drawn = shapes(labels.astype(np.int32), mask=labels > 0, connectivity=4, transform=to_whole)
     for outline, value in drawn:
         regions[int(value)].outlines.append(shapely.geometry.shape(outline))
 
 
-def _frame(regions: list[_Region], layers: list[str], crs: Any) -> gpd.GeoDataFrame:
+def _frame(regions: list[_Region], layers: list[str], crs: Any, to_ground: Affine) -> gpd.GeoDataFrame:
     """Table of landslides, the largest expected area first."""
-    ordered = sorted(regions, key=lambda r: (-r.probability_sum / r.pixels * r.area_m2, r.pixels))
-    outlines = gpd.GeoSeries([_outline(region) for region in ordered], crs=crs)
+    ordered = sorted(regions, key=lambda r: (-round(r.expected_m2, _EXPECTED_DIGITS), r.first))
+    outlines = gpd.GeoSeries([_outline(region, to_ground) for region in ordered], crs=crs)
     columns: dict[str, Any] = {
         "id": np.arange(1, len(ordered) + 1, dtype=np.int64),
         "area_m2": np.array([r.area_m2 for r in ordered], dtype=np.float64),
@@ -238,10 +271,12 @@ def _frame(regions: list[_Region], layers: list[str], crs: Any) -> gpd.GeoDataFr
     return gpd.GeoDataFrame(columns, geometry=outlines, crs=crs)
 
 
-def _outline(region: _Region) -> shapely.Geometry:
+def _outline(region: _Region, to_ground: Affine) -> shapely.Geometry:
     """One valid polygon from the parts of a landslide."""
     whole = shapely.union_all(region.outlines) if len(region.outlines) > 1 else region.outlines[0]
-    return whole if shapely.is_valid(whole) else shapely.make_valid(whole)
+    valid = whole if shapely.is_valid(whole) else shapely.make_valid(whole)
+    t = to_ground
+    return shapely.affinity.affine_transform(valid, (t.a, t.b, t.d, t.e, t.c, t.f))
 
 
 def _centroids(outlines: gpd.GeoSeries) -> gpd.GeoSeries:

@@ -47,10 +47,11 @@ def staged_folder(final: Path, overwrite: bool) -> Iterator[Path]:
         If the place is taken or cannot be written.
     """
     _refuse_taken(final, overwrite)
-    staged = _make_staged(final)
+    place = final.resolve()  # "." has no name to write beside, and a link's target is what is replaced
+    staged = _make_staged(place)
     try:
         yield staged
-        _move_into_place(staged, final)
+        _move_into_place(staged, place)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
@@ -94,7 +95,7 @@ def write_landslides(folder: Path, landslides: gpd.GeoDataFrame) -> None:
         path.unlink(missing_ok=True)
     kind = {"geometry_type": "MultiPolygon", "promote_to_multi": True}
     landslides.to_file(package, layer=LAYER, driver="GPKG", engine="pyogrio", **kind)
-    landslides.to_crs(WGS84).to_file(geojson, driver="GeoJSON", engine="pyogrio", RFC7946="YES")
+    landslides.to_crs(WGS84).to_file(geojson, layer=LAYER, driver="GeoJSON", engine="pyogrio", RFC7946="YES")
     package.replace(folder / LANDSLIDES)
     geojson.replace(folder / LANDSLIDES_GEOJSON)
 

@@ -62,12 +62,12 @@ class LogRatio:
     name: str = "log-ratio"
 
     def fit(self, sample: Change) -> FittedLogRatio:
-        """Learn shifts, noise, correlation and null from a sample of pixels.
+        """Learn shifts, noise, correlation and null from pixels.
 
         Parameters
         ----------
         sample : Dataset
-            A change on ``(orbit, polarization, pixel)``.
+            A change on ``(orbit, polarization, ...)``: a sample of pixels, or a whole map.
 
         Raises
         ------
@@ -75,9 +75,10 @@ class LogRatio:
             With fewer than 100 observed pixels.
         """
         ordered = sample.transpose("orbit", "polarization", ...)
-        shift_db = _median(ordered["change_db"].values, axis=2)
+        arrays = _Arrays.of(ordered).flat()
+        shift_db = _median(arrays.change_db)
         states = tuple(ordered["orbit_state"].values.tolist())
-        fused, gain = _fuse(_Arrays.of(ordered), shift_db, states)
+        fused, gain = _fuse(arrays, shift_db, states)
         noise_db = np.maximum(_robust_std(fused / gain), MIN_NOISE_DB)
         z = fused / (gain * noise_db[:, None])
         correlation = _robust_correlation(z)
@@ -172,6 +173,7 @@ class FittedLogRatio:
             "null_mean": self.null.mean,
             "null_std": self.null.std,
             "prior_landslide": self.null.prior_landslide,
+            "prior_used": self.null.prior_used,
             "null_share_estimated": self.null.null_share_estimated,
             "excess_share_estimated": self.null.excess_share_estimated,
             "direction": self.options.direction,
@@ -213,6 +215,11 @@ class _Arrays:
     @classmethod
     def of(cls, change: Change) -> _Arrays:
         return cls(change["change_db"].values, change["pre_count"].values, change["post_count"].values)
+
+    def flat(self) -> _Arrays:
+        shape = (*self.change_db.shape[:2], -1)
+        parts = (self.pre_count.reshape(shape), self.post_count.reshape(shape))
+        return _Arrays(self.change_db.reshape(shape), *parts)
 
     def orbit(self, index: int) -> _Arrays:
         picked = [index]
@@ -259,17 +266,16 @@ def _robust_correlation(z: FloatArray) -> FloatArray:
 
 def _robust_std(values: FloatArray) -> FloatArray:
     """1.4826 times the median absolute deviation along the last axis; 0 where nothing is valid."""
-    deviation = np.abs(values - _median(values, axis=-1)[..., None])
-    std = np.float32(MAD_TO_STD) * _median(deviation, axis=-1)
+    deviation = np.abs(values - _median(values)[..., None])
+    std = np.float32(MAD_TO_STD) * _median(deviation)
     return np.asarray(np.nan_to_num(std), dtype=np.float32)
 
 
-def _median(values: FloatArray, axis: int) -> FloatArray:
-    """Median of the valid values; NaN, silently, where there are none."""
-    moved = np.moveaxis(values, axis, -1)
-    out = np.full(moved.shape[:-1], np.nan, dtype=np.float32)
+def _median(values: FloatArray) -> FloatArray:
+    """Median of the valid values along the last axis; NaN, silently, where there are none."""
+    out = np.full(values.shape[:-1], np.nan, dtype=np.float32)
     for index in np.ndindex(out.shape):
-        row = moved[index]
+        row = values[index]
         row = row[np.isfinite(row)]
         if row.size:
             out[index] = np.median(row)

@@ -24,12 +24,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from headscarp.event import Event
 from headscarp.scene import Stack, in_order, polarizations_of
-from headscarp.vocabulary import Polarization
+from headscarp.vocabulary import Polarization, Role
 
 Change = xr.Dataset
 """A Dataset that obeys the schema above."""
@@ -55,6 +57,17 @@ class Split:
 
     pre: tuple[int, ...]
     post: tuple[int, ...]
+
+
+def split_dates(stack: Stack, event: Event) -> Split:
+    """Split the dates of a stack by the windows of an event; dates in neither are left out."""
+    times = pd.DatetimeIndex(stack["time"].values).tz_localize("UTC").to_pydatetime()
+    roles = [event.role_of(time)[0] for time in times]
+    pre, post = (
+        tuple(i for i, role in enumerate(roles) if role is wanted)
+        for wanted in (Role.PRE_EVENT, Role.POST_EVENT)
+    )
+    return Split(pre, post)
 
 
 def median_power(power: FloatArray) -> tuple[FloatArray, NDArray[np.uint16]]:

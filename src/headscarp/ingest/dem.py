@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
-from rasterio.vrt import WarpedVRT
 
 from headscarp.errors import GridError
-from headscarp.grid import crs_wkt
-from headscarp.ingest.raster import bounds_in, read_header, readable
+from headscarp.ingest.raster import Source, bounds_in, read_converted, read_header
 
 
 def read_height(path: Path, geobox: GeoBox) -> NDArray[np.float32]:
@@ -31,23 +27,13 @@ def read_height(path: Path, geobox: GeoBox) -> NDArray[np.float32]:
     ndarray, shape geobox.shape
         Metres, float32.
     """
-    with (
-        readable(path),
-        rasterio.open(path) as source,
-        WarpedVRT(
-            source,
-            crs=crs_wkt(geobox),
-            transform=geobox.transform,
-            height=geobox.shape[0],
-            width=geobox.shape[1],
-            resampling=Resampling.bilinear,
-            src_nodata=source.nodata,
-            nodata=np.nan,
-            dtype="float32",
-            tolerance=0.0,
-        ) as warped,
-    ):
-        return np.asarray(warped.read(1), dtype=np.float32)
+    header = read_header(path)
+
+    def to_height(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        missing = values == np.float32(np.nan if header.nodata is None else header.nodata)
+        return np.where(missing, np.float32(np.nan), values)
+
+    return read_converted(Source(path, 1, header.geobox), geobox, to_height)
 
 
 def check_dem(path: Path, geobox: GeoBox) -> None:

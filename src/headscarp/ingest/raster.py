@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import rasterio
@@ -25,8 +26,19 @@ SAMPLE_BLOCKS = 16
 SAMPLE_VALUES = 4096
 _MARGIN_PX = 3
 """Source pixels read beyond a window, so that resampling has its neighbours."""
-_SHRINK = 1.5
+_SHRINK = 1.75
 """Source pixels to a target pixel beyond which resampling averages instead of interpolating."""
+
+FloatArray = NDArray[np.float32]
+Convert = Callable[[FloatArray], FloatArray]
+
+
+class Source(NamedTuple):
+    """One band of a file, and the file's own grid."""
+
+    path: Path
+    band: int
+    grid: GeoBox
 
 
 @contextmanager
@@ -119,10 +131,30 @@ def read_on_grid(
     -------
     ndarray, shape target.shape
     """
-    offset = pixel_offset(source_grid, target)
+    source = Source(path, band, source_grid)
+    return read_converted(source, target, lambda values: to_power(values, nodata, scale))
+
+
+def read_converted(source: Source, target: GeoBox, convert: Convert) -> FloatArray:
+    """Read one band on a target grid, its values converted before anything is resampled.
+
+    Parameters
+    ----------
+    source : Source
+        File, band and the file's own grid.
+    target : GeoBox
+        Grid to read on.
+    convert : callable
+        From stored values to float32 with NaN for nodata, shape kept.
+
+    Returns
+    -------
+    ndarray of float32, shape target.shape
+    """
+    offset = pixel_offset(source.grid, target)
     if offset is not None:
-        return _read_in_step(path, band, source_grid, nodata, scale, target, offset)
-    return _read_resampled(path, band, source_grid, nodata, scale, target)
+        return _read_in_step(source, target, convert, offset)
+    return _read_resampled(source, target, convert)
 
 
 def to_power(
@@ -182,47 +214,30 @@ def read_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_in_step(
-    path: Path,
-    band: int,
-    source_grid: GeoBox,
-    nodata: float | None,
-    scale: BackscatterScale,
-    target: GeoBox,
-    offset: tuple[int, int],
-) -> NDArray[np.float32]:
+def _read_in_step(source: Source, target: GeoBox, convert: Convert, offset: tuple[int, int]) -> FloatArray:
     out = np.full(target.shape, np.nan, dtype=np.float32)
     row, col = offset
     top, left = max(row, 0), max(col, 0)
-    bottom = min(row + target.shape[0], source_grid.shape[0])
-    right = min(col + target.shape[1], source_grid.shape[1])
+    bottom = min(row + target.shape[0], source.grid.shape[0])
+    right = min(col + target.shape[1], source.grid.shape[1])
     if bottom > top and right > left:
-        values = _read_window(path, band, (top, left, bottom, right))
         place = (slice(top - row, bottom - row), slice(left - col, right - col))
-        out[place] = to_power(values, nodata, scale)
+        out[place] = convert(_read_window(source, (top, left, bottom, right)))
     return out
 
 
-def _read_resampled(
-    path: Path,
-    band: int,
-    source_grid: GeoBox,
-    nodata: float | None,
-    scale: BackscatterScale,
-    target: GeoBox,
-) -> NDArray[np.float32]:
+def _read_resampled(source: Source, target: GeoBox, convert: Convert) -> FloatArray:
     out = np.full(target.shape, np.nan, dtype=np.float32)
-    window = _source_window(source_grid, target)
+    window = _source_window(source.grid, target)
     if window is None:
         return out
-    power = to_power(_read_window(path, band, window), nodata, scale)
-    part = source_grid[window[0] : window[2], window[1] : window[3]]
-    shrink = abs(_target_pixel(source_grid, target)) / abs(source_grid.transform.a)
+    part = source.grid[window[0] : window[2], window[1] : window[3]]
+    shrink = abs(_target_pixel(source.grid, target)) / abs(source.grid.transform.a)
     reproject(
-        power,
+        convert(_read_window(source, window)),
         out,
         src_transform=part.transform,
-        src_crs=crs_wkt(source_grid),
+        src_crs=crs_wkt(source.grid),
         src_nodata=np.nan,
         dst_transform=target.transform,
         dst_crs=crs_wkt(target),
@@ -233,11 +248,11 @@ def _read_resampled(
     return out
 
 
-def _read_window(path: Path, band: int, edges: tuple[int, int, int, int]) -> NDArray[np.float32]:
+def _read_window(source: Source, edges: tuple[int, int, int, int]) -> FloatArray:
     top, left, bottom, right = edges
-    with readable(path), rasterio.open(path) as source:
-        values = source.read(band, window=Window(left, top, right - left, bottom - top))
-    return np.asarray(values, dtype=np.float32)
+    window = Window(left, top, right - left, bottom - top)
+    with readable(source.path), rasterio.open(source.path) as file:
+        return np.asarray(file.read(source.band, window=window), dtype=np.float32)
 
 
 def _source_window(source: GeoBox, target: GeoBox) -> tuple[int, int, int, int] | None:

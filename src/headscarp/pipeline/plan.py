@@ -224,9 +224,15 @@ def _stack_scenes(
             for a in sorted(own, key=lambda a: a.scene.acquired)
             if a.role is not Role.REJECTED or (earlier and _is_earlier(a, event))
         ]
-        for label, own in paired.items()
+        for label, own in sorted(paired.items(), key=_by_orbit)
     }
     return stacked, earlier
+
+
+def _by_orbit(item: tuple[str, Sequence[Assigned]]) -> tuple[str, int]:
+    """Sort key: orbit state, then the number of the relative orbit."""
+    file = item[1][0].scene.files[0]
+    return file.orbit_state.value, file.relative_orbit or 0
 
 
 def _is_before(assigned: Assigned, event: Event) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import geopandas as gpd
 
+from headscarp.config import load_options
 from headscarp.grid import crs_wkt, pixel_area_m2, tiles
 from headscarp.pipeline.detect import KM2, polarization_of
 from headscarp.polygons import PolygonOptions, ProbabilityTile, find_landslides
@@ -49,10 +50,11 @@ def redraw_polygons(
         If the folder holds no run, or an option is outside its range.
     """
     record = read_record(folder)
-    options = PolygonOptions(
-        threshold=record.detector.threshold if threshold is None else threshold,
-        min_area_m2=record.results.min_area_m2 if min_area_m2 is None else min_area_m2,
-    )
+    wanted = {
+        "polygons.threshold": record.detector.threshold if threshold is None else threshold,
+        "polygons.min_area_m2": record.results.min_area_m2 if min_area_m2 is None else min_area_m2,
+    }
+    options = load_options(None, wanted).polygons
     drawn = draw_run(folder, options)
     source = record.detector.threshold_source if threshold is None else "given"
     updated = record.model_copy(

@@ -51,7 +51,7 @@ def _side(low: float, high: float, margin: float, limit: int) -> tuple[int, int]
     return start, min(limit, math.ceil(high + grow)) - start
 
 
-def _grid_extent(box: tuple[slice, slice], coarse: tuple[int, int], grid: tuple[int, int]) -> Extent:
+def _grid_extent(box: tuple[slice, ...], coarse: tuple[int, int], grid: tuple[int, int]) -> Extent:
     """Turn a box of the coarse mask into an extent of the grid, with a margin."""
     scale = (grid[0] / coarse[0], grid[1] / coarse[1])
     (top, bottom), (left, right) = (

@@ -148,7 +148,7 @@ def _draw_dates(axes: Axes, orbit: OrbitRecord, row: int) -> None:
 
 
 def _days(dates: list[datetime]) -> NDArray[np.float64]:
-    return np.asarray(date2num(dates), dtype=np.float64)
+    return np.asarray(date2num(dates), dtype=np.float64)  # type: ignore[no-untyped-call]
 
 
 def _draw_windows(axes: Axes, record: RunRecord) -> None:
@@ -189,9 +189,10 @@ def draw_timeline(record: RunRecord) -> Figure:
     )  # fmt: skip
     axes.set_yticks(range(rows), [orbit.label for orbit in record.orbits])
     axes.set_ylim(max(rows, 1) - 0.4, -0.6)
-    locator = AutoDateLocator(minticks=3, maxticks=9)
+    locator = AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=True))
+    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
     axes.xaxis.get_offset_text().set(size=8, color=_INK)
     axes.grid(axis="y", color=_FAINT, linewidth=0.8)
     axes.set_axisbelow(True)

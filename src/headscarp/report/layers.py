@@ -13,20 +13,25 @@ from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from headscarp.record import HistogramRecord
 from headscarp.report.png import data_uri, indexed_png
 from headscarp.report.rasters import Band
 
+
+def _hex(color: NDArray[np.uint8]) -> str:
+    """Write red, green and blue as CSS does, without the opacity."""
+    return "#" + color[:3].tobytes().hex()
+
+
 _HATCH_LIGHT, _HATCH_DARK, _EXCLUDED = 1, 2, 3
 _RESERVED = np.array(
     [[0, 0, 0, 0], [238, 238, 234, 255], [196, 196, 190, 255], [120, 144, 168, 150]], np.uint8
 )
-NOT_OBSERVED = (to_hex(_RESERVED[1, :3] / 255), to_hex(_RESERVED[2, :3] / 255))
+NOT_OBSERVED = (_hex(_RESERVED[_HATCH_LIGHT]), _hex(_RESERVED[_HATCH_DARK]))
 """The two tones of the hatching, as the legend shows them."""
-EXCLUDED = to_hex(_RESERVED[3, :3] / 255)
+EXCLUDED = _hex(_RESERVED[_EXCLUDED])
 """The tint of ground that was observed and excluded."""
 
 _SPAN_DB = (3.0, 10.0)
@@ -50,7 +55,7 @@ class Ramp:
     @property
     def stops(self) -> list[tuple[str, float]]:
         """Colour and opacity of each step, for the legend."""
-        return [(to_hex(color[:3] / 255), round(color[3] / 255, 2)) for color in self.colors]
+        return [(_hex(color), round(color[3] / 255, 2)) for color in self.colors]
 
 
 def _sample(name: str, low: float, high: float, steps: int) -> NDArray[np.uint8]:
@@ -77,7 +82,8 @@ def probability_ramp(threshold: float) -> Ramp:
     """
     steps = 33
     colors = _sample("inferno", 0.88, 0.22, steps)
-    colors[:, 3] = np.round(255 * np.clip(np.linspace(-0.08, 2.2, steps), 0, 0.94))
+    opacity = np.interp(np.linspace(0, 1, steps), [0.05, 0.65], [0, 0.94])
+    colors[:, 3] = np.round(255 * opacity)
     ticks = [(0.0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1.0, "1")]
     far = [tick for tick in ticks if abs(tick[0] - threshold) > 0.1 or tick[0] in {0.0, 1.0}]
     return Ramp("Probability of a landslide", 0.0, 1.0, colors, far)

@@ -156,6 +156,15 @@ def _read_changes(folder: Path, record: RunRecord, extent: Extent, step: int) ->
     return [unknown if change is None else change for change in read]
 
 
+def _read_excluded(folder: Path, probability: Band, extent: Extent, step: int) -> NDArray[np.bool_]:
+    """Read where the terrain left no chance: slope too gentle, or water."""
+    path = folder / "terrain.tif"
+    code = read_mean(path, "exclusion", extent, step) if path.exists() else None
+    if code is None:
+        return np.zeros(probability.shape, np.bool_)
+    return np.asarray((code > 0.5) & (probability == 0))
+
+
 def _read_pictures(
     folder: Path, record: RunRecord, layers: list[Layer], extent: Extent, step: int
 ) -> tuple[list[Picture], bool]:
@@ -163,9 +172,8 @@ def _read_pictures(
     probability = read_max(folder / "probability.tif", extent, step)
     changes = _read_changes(folder, record, extent, step)
     counts = read_post_counts(folder / "observations.tif", extent, step)
-    changed: NDArray[np.bool_] = np.isfinite(np.array([probability, *changes])).any(axis=0)
-    excluded = changed & np.isnan(probability)
-    painted = [paint(probability, layers[0].ramp, ~changed, excluded)]
+    excluded = _read_excluded(folder, probability, extent, step)
+    painted = [paint(probability, layers[0].ramp, np.isnan(probability), excluded)]
     painted += [
         paint(change, layer.ramp, np.isnan(change))
         for change, layer in zip(changes, layers[1:-1], strict=True)

@@ -13,7 +13,7 @@ from pyproj import Geod, Transformer
 from shapely.geometry.base import BaseGeometry
 
 from headscarp.report.extents import Extent
-from headscarp.report.rasters import MapGrid
+from headscarp.report.rasters import MapGrid, apply_affine
 
 _GEOD = Geod(ellps="WGS84")
 _SMALL = 9.0
@@ -44,7 +44,7 @@ class Frame:
 
     def place(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map positions in the grid's CRS to units of the picture, shape ``(2, n)``."""
-        col, row = ~self.grid.transform * (x, y)
+        col, row = apply_affine(~self.grid.transform, x, y)
         across = (np.asarray(col) - self.extent.col) / self.extent.width * self.width
         down = (np.asarray(row) - self.extent.row) / self.extent.height * self.height
         return np.stack([across, down])
@@ -84,7 +84,8 @@ class ScaleBar:
 def _lonlat(grid: MapGrid, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return longitude and latitude of positions given as column and row."""
     transformer = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    x, y = zip(*(grid.transform * point for point in points), strict=True)
+    columns, rows = np.asarray(points, dtype=np.float64).T
+    x, y = apply_affine(grid.transform, columns, rows)
     lon, lat = transformer.transform(x, y)
     return list(zip(lon, lat, strict=True))
 

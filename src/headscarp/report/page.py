@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import geopandas as gpd
 import jinja2
 import pandas as pd
 import pyogrio
+import pyproj
 from pydantic import ValidationError
 from pyogrio.errors import DataSourceError
 
@@ -31,6 +33,8 @@ from headscarp.report.wording import (
 
 _MOST_OUTLINES = 300
 _LAYER = "landslides"
+_LONGEST_CODE = 40
+"""Characters of an authority code such as ``EPSG:32611``; a CRS in full is longer."""
 
 
 def _read_record(path: Path) -> RunRecord:
@@ -46,7 +50,7 @@ def _read_record(path: Path) -> RunRecord:
 
 
 def _read_attributes(path: Path) -> pd.DataFrame:
-    """Read every landslide without its outline, the largest first, by feature id."""
+    """Read every landslide without its outline, the largest expected area first."""
     try:
         frame = pyogrio.read_dataframe(path, layer=_LAYER, read_geometry=False, fid_as_index=True)
     except DataSourceError as error:
@@ -56,12 +60,13 @@ def _read_attributes(path: Path) -> pd.DataFrame:
             "the report lists and outlines its polygons",
             "run headscarp map again, or name another run folder",
         ) from error
-    if "area_m2" in frame.columns:
-        frame = frame.sort_values("area_m2", ascending=False, kind="stable")
+    if {"area_m2", "probability_mean"} <= set(frame.columns):
+        expected = frame["area_m2"] * frame["probability_mean"]
+        frame = frame.loc[expected.sort_values(ascending=False, kind="stable").index]
     return pd.DataFrame(frame)
 
 
-def _title(landslide: dict[str, Any], number: str) -> str:
+def _title(landslide: Mapping[Any, Any], number: str) -> str:
     words = [f"Landslide {number}"]
     if "area_m2" in landslide:
         words.append(f"{say_number(landslide['area_m2'] / 10_000)} ha")
@@ -125,6 +130,11 @@ def _words(record: RunRecord) -> dict[str, Any]:
     }
 
 
+def _name_crs(crs: str) -> str:
+    """Keep an authority code; name a CRS that is written out in full."""
+    return crs if len(crs) <= _LONGEST_CODE else f"{pyproj.CRS(crs).name} (no EPSG code)"
+
+
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -168,6 +178,7 @@ def write_report(folder: Path) -> Path:
         .get_template("page.html")
         .render(
             record=record,
+            crs=_name_crs(record.grid.crs),
             map=read_map(folder, record, outlines),
             has_terrain=(folder / "terrain.tif").exists(),
             hatching=NOT_OBSERVED,

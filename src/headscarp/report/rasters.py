@@ -34,6 +34,27 @@ class MapGrid:
     shape: tuple[int, int]
 
 
+def apply_affine(
+    transform: Affine, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Apply an affine transform to positions, whatever the version of ``affine``.
+
+    Parameters
+    ----------
+    transform : Affine
+        Columns and rows to positions, or the inverse.
+    x, y : NDArray[np.float64]
+        Shape ``(n,)``.
+
+    Returns
+    -------
+    tuple[NDArray[np.float64], NDArray[np.float64]]
+        The transformed ``x`` and ``y``.
+    """
+    t = transform
+    return t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
+
+
 def _open(path: Path) -> Any:
     try:
         return rasterio.open(path)

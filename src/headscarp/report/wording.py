@@ -184,8 +184,12 @@ def own_false_alarms(record: RunRecord) -> FalseAlarms | None:
 def _false_alarm_tile(record: RunRecord) -> Tile:
     label = "False alarms per 100 km²"
     alarms, check = own_false_alarms(record), record.pseudo_event
-    if alarms is None or check.date_utc is None:
+    if check.date_utc is None:
         return Tile(label, "not measured", [check.note])
+    if alarms is None:
+        counted = ", ".join(f"{row.threshold:g}" for row in check.false_alarms)
+        why = f"counted at {counted}, not at this run’s {record.detector.threshold:g}"
+        return Tile(label, "not measured", [why])
     found = f"{say_count(alarms.objects, 'object')} in {say_km2(check.area_km2)}"
     when = f"pseudo-event on {say_time(check.date_utc, False)}, where nothing happened"
     return Tile(label, say_number(alarms.per_100km2, 2), [found, when])

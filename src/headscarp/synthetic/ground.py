@@ -18,6 +18,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from rasterio import Affine
+from rasterio.transform import array_bounds, rowcol, xy
 from scipy.ndimage import gaussian_filter
 from scipy.special import gammainc, gammaincinv
 
@@ -35,14 +36,17 @@ class LandCover(IntEnum):
 SPECTRAL_SLOPE = 3.2
 """Exponent of the power spectrum of heights; 3 to 4 in fluvially carved mountains."""
 
-ROUNDING_PX = 4.0
-"""Gaussian rounding of the finest relief, as a 10 to 30 m height model shows it."""
+ROUNDING_PX = 5.0
+"""Gaussian rounding of the finest relief: soil creep smooths hillslopes over about 100 m."""
 
 STEEP_DEG = 45.0
 """Slope that only one pixel in a hundred exceeds; it sets the relief."""
 
 LAKE_SHARE, FLOOR_SHARE = 0.05, 0.16
 """Shares of the ground, lowest first, that are lake and that are lake or valley floor."""
+
+LAKE_M = 40.0
+"""Height of the lake."""
 
 FLOOR_RELIEF = 0.02
 """What the flattening of the valley floor leaves of its relief."""
@@ -78,11 +82,11 @@ def relief_m(size_px: int, spacing_m: float, rng: np.random.Generator) -> NDArra
     """Return mountains whose lowest part is a flat valley floor, of shape (size_px, size_px)."""
     shape = gaussian_filter(fractal(size_px, rng), ROUNDING_PX, mode="wrap")
     steep = np.nanpercentile(np.hypot(*gradient(shape, (spacing_m, spacing_m))), 99.0)
-    height = shape * np.tan(np.deg2rad(STEEP_DEG)) / steep
+    height: NDArray[np.float64] = shape * np.tan(np.deg2rad(STEEP_DEG)) / steep
     floor_m = np.quantile(height, FLOOR_SHARE)
     height = np.where(height < floor_m, floor_m + FLOOR_RELIEF * (height - floor_m), height)
     height = np.maximum(height, np.quantile(height, LAKE_SHARE))
-    return (height - height.min() + 40.0).astype(np.float32)
+    return np.asarray(height - height.min() + LAKE_M, dtype=np.float32)
 
 
 def fractal(size_px: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -160,7 +164,7 @@ def landslides(
     """
     gap_m = GAP_PX * transform.a
     rows, columns = ground.slope_deg.shape
-    inside = shapely.box(*transform @ (0, rows), *transform @ (columns, 0)).buffer(-gap_m)
+    inside = shapely.box(*array_bounds(rows, columns, transform)).buffer(-gap_m)
     starts = np.argwhere(ground.slope_deg > LANDSLIDE_SLOPE_DEG)
     placed: list[shapely.Polygon] = []
     for area_m2 in landslide_areas_m2(count, rng):
@@ -168,7 +172,7 @@ def landslides(
             ellipse = downslope_ellipse(ground, transform, (row, column), area_m2, rng)
             if (
                 inside.covers(ellipse)
-                and _is_steep(ground, transform, ellipse)
+                and _is_steep_land(ground, transform, ellipse)
                 and all(ellipse.distance(other) > gap_m for other in placed)
             ):
                 placed.append(ellipse)
@@ -192,17 +196,18 @@ def downslope_ellipse(
     # A 48-gon is a little smaller than its circle: its area is 24 sin(2 pi / 48) r².
     radius_m = np.sqrt(area_m2 / (24.0 * np.sin(2.0 * np.pi / 48.0)))
     along_m, across_m = radius_m * stretch * np.cos(turn), radius_m / stretch * np.sin(turn)
-    x_m, y_m = transform @ (column + 0.5, row + 0.5)
+    x_m, y_m = xy(transform, row, column)
     east_m = x_m + along_m * np.cos(uphill) - across_m * np.sin(uphill)
     north_m = y_m + along_m * np.sin(uphill) + across_m * np.cos(uphill)
     return shapely.Polygon(np.column_stack([east_m, north_m]))
 
 
-def _is_steep(ground: Ground, transform: Affine, ellipse: shapely.Polygon) -> bool:
-    """Whether the slope, averaged over rings of the ellipse, is that of a landslide."""
+def _is_steep_land(ground: Ground, transform: Affine, ellipse: shapely.Polygon) -> bool:
+    """Whether the slope, averaged over rings of the ellipse, is a landslide's, and none is water."""
     centre = np.array(ellipse.centroid.coords[0])
     outline = np.array(ellipse.exterior.coords[:-1]) - centre
     rings = np.concatenate([centre + share * outline for share in (0.0, 0.35, 0.6, 0.8, 0.95)])
-    columns, rows = ~transform @ (rings[:, 0], rings[:, 1])
-    sampled = ground.slope_deg[rows.astype(int), columns.astype(int)]
-    return bool(sampled.mean() > LANDSLIDE_SLOPE_DEG)
+    rows, columns = rowcol(transform, rings[:, 0], rings[:, 1])
+    sampled = ground.slope_deg[rows, columns]
+    dry = (ground.cover[rows, columns] != LandCover.WATER).all()
+    return bool(dry and sampled.mean() > LANDSLIDE_SLOPE_DEG)
