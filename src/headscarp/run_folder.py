@@ -166,6 +166,7 @@ class RasterWriter:
             overview_resampling=resampling,
             sparse_ok=True,
             bigtiff="if_safer",
+            num_threads="ALL_CPUS",
         )
         self._beside.unlink()
 

@@ -30,6 +30,7 @@ from headscarp.record import (
     StageRecord,
     TerrainRecord,
 )
+from headscarp.report import write_report
 from headscarp.vocabulary import OrbitState, Role
 
 EVENT = datetime(2022, 9, 18, 6, 44, 15, tzinfo=UTC)
@@ -293,17 +294,23 @@ def make_record(spec: RunSpec) -> RunRecord:
     )  # fmt: skip
 
 
+def write_run(folder: Path, spec: RunSpec) -> Path:
+    """Write a run folder as a real run leaves it, before its report."""
+    folder.mkdir()
+    _write_rasters(folder, spec)
+    _write_landslides(folder, spec)
+    (folder / "run.json").write_text(make_record(spec).model_dump_json(), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """Write a run folder as a real run leaves it, before its report; keywords change ``RunSpec``."""
+    """Write a run folder; keywords change ``RunSpec``."""
+    return lambda **changes: write_run(tmp_path / "run", RunSpec(**changes))
 
-    def make(**changes: Any) -> Path:
-        spec = RunSpec(**changes)
-        folder = tmp_path / "run"
-        folder.mkdir()
-        _write_rasters(folder, spec)
-        _write_landslides(folder, spec)
-        (folder / "run.json").write_text(make_record(spec).model_dump_json(), encoding="utf-8")
-        return folder
 
-    return make
+@pytest.fixture(scope="session")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of the run that ``RunSpec`` describes, drawn once."""
+    folder = write_run(tmp_path_factory.mktemp("report") / "run", RunSpec())
+    return write_report(folder).read_text(encoding="utf-8")

@@ -45,6 +45,8 @@ CENTRE = (0.1, 0.9)
 QUARTILES = (0.25, 0.75)
 _QUARTILES_TO_STD = 1.349
 _MIN_SPREAD = 1e-6
+_FLATTEST = -1.0 / 8.0
+"""Curvature of the log counts of a null twice as wide as the quartiles say; a flatter centre has no peak."""
 _TINY = 1e-300
 _IRLS_STEPS = 25
 
@@ -143,7 +145,7 @@ def _match_centre(scores: Array, centres: Array, counts: Array) -> tuple[float, 
     if len(u) < 5:
         return median, std, 1.0
     level, slope, curve = _poisson_regression(np.stack([np.ones_like(u), u, u**2], axis=1), counts[middle])
-    if curve >= 0:  # no peak to match: the quartiles stand
+    if curve > _FLATTEST:  # no peak to match: the quartiles stand
         return median, std, 1.0
     variance = -1.0 / (2.0 * curve)
     peak = slope * variance

@@ -85,10 +85,10 @@ def median_power(power: FloatArray) -> tuple[FloatArray, NDArray[np.uint16]]:
     count : ndarray of uint16, shape (...)
         Valid values.
     """
-    ordered = np.sort(power, axis=0)
-    count = np.count_nonzero(~np.isnan(ordered), axis=0)
+    count = np.count_nonzero(~np.isnan(power), axis=0)
     if len(power) == 0:
         return np.full(power.shape[1:], np.nan, np.float32), count.astype(np.uint16)
+    ordered = np.sort(power, axis=0)
     low = np.maximum(count - 1, 0) // 2
     high = np.minimum(count // 2, len(power) - 1)
     middle = [np.take_along_axis(ordered, k[None], axis=0)[0] for k in (low, high)]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
-from rasterio.warp import reproject, transform_bounds
+from rasterio.warp import reproject, transform, transform_bounds
 from rasterio.windows import Window
 
 from headscarp.errors import SceneError
@@ -232,7 +232,7 @@ def _read_resampled(source: Source, target: GeoBox, convert: Convert) -> FloatAr
     if window is None:
         return out
     part = source.grid[window[0] : window[2], window[1] : window[3]]
-    shrink = abs(_target_pixel(source.grid, target)) / abs(source.grid.transform.a)
+    across, along = _shrink(source.grid, target)
     reproject(
         convert(_read_window(source, window)),
         out,
@@ -242,8 +242,10 @@ def _read_resampled(source: Source, target: GeoBox, convert: Convert) -> FloatAr
         dst_transform=target.transform,
         dst_crs=crs_wkt(target),
         dst_nodata=np.nan,
-        resampling=Resampling.average if shrink > _SHRINK else Resampling.bilinear,
+        resampling=Resampling.average if max(across, along) > _SHRINK else Resampling.bilinear,
         tolerance=0.0,
+        XSCALE=min(1.0, 1.0 / across),  # else GDAL guesses them from the window, and tiles differ
+        YSCALE=min(1.0, 1.0 / along),
     )
     return out
 
@@ -259,7 +261,7 @@ def _source_window(source: GeoBox, target: GeoBox) -> tuple[int, int, int, int] 
     """Rows and columns of a source that a target needs: top, left, bottom, right."""
     left, bottom, right, top = bounds_in(target, source.crs)
     (col_a, row_a), (col_b, row_b) = _pixel(source, left, top), _pixel(source, right, bottom)
-    margin = _MARGIN_PX + int(np.ceil(abs(_target_pixel(source, target) / source.transform.a)))
+    margin = _MARGIN_PX + int(np.ceil(max(_shrink(source, target))))
     top_px = max(int(np.floor(row_a)) - margin, 0)
     left_px = max(int(np.floor(col_a)) - margin, 0)
     bottom_px = min(int(np.ceil(row_b)) + margin, source.shape[0])
@@ -274,10 +276,20 @@ def _pixel(geobox: GeoBox, x: float, y: float) -> tuple[float, float]:
     return (x - t.c) / t.a, (y - t.f) / t.e
 
 
-def _target_pixel(source: GeoBox, target: GeoBox) -> float:
-    """Width of a target pixel in units of the source's CRS."""
-    left, _, right, _ = bounds_in(target, source.crs)
-    return float((right - left) / target.shape[1])
+def _shrink(source: GeoBox, target: GeoBox) -> tuple[float, float]:
+    """Source pixels to a target pixel, along columns and rows, at the middle of the source.
+
+    One place for every tile of a grid, so that each tile is resampled alike.
+    """
+    to_target, to_source = (crs_wkt(source), crs_wkt(target)), (crs_wkt(target), crs_wkt(source))
+    rows, cols = source.shape
+    centre_x, centre_y = source.transform @ (cols / 2, rows / 2)
+    [x], [y] = transform(*to_target, [centre_x], [centre_y])
+    step_x, step_y = target.transform.a, target.transform.e
+    xs, ys = transform(*to_source, [x, x + step_x, x], [y, y, y + step_y])
+    places = np.array([_pixel(source, *place) for place in zip(xs, ys, strict=True)])
+    across, along = np.hypot(*(places[1:] - places[0]))
+    return float(across), float(along)
 
 
 def _spread(windows: list[Window]) -> list[Window]:

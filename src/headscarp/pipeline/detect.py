@@ -103,16 +103,35 @@ def write_map(
     return sums
 
 
-def false_alarms(
-    stored: Sequence[StoredTile], fitted: FittedDetector, options: PolygonOptions, crs: str
-) -> PseudoCount:
-    """Count landslides that a detector finds in the pseudo-event, where there are none.
+def map_pseudo_event(stored: Sequence[StoredTile], fitted: FittedDetector, stages: Stages) -> None:
+    """Store the probability of the pseudo-event with each tile that has one.
 
     Parameters
     ----------
     stored : sequence of StoredTile
     fitted : FittedDetector
         Fitted on the pseudo-event.
+    stages : Stages
+        Told of the progress.
+    """
+
+    def one(tile: StoredTile) -> None:
+        change = tile.change(pseudo=True)
+        if change is not None:
+            probability = fitted.probability(fitted.score(change)).values
+            tile.keep_pseudo_probability(_without_excluded(probability, tile.terrain()))
+
+    for _ in stages.map("pseudo-event", one, stored):
+        continue
+
+
+def count_false_alarms(stored: Sequence[StoredTile], options: PolygonOptions, crs: str) -> PseudoCount:
+    """Count landslides in the stored pseudo-event, where there are none.
+
+    Parameters
+    ----------
+    stored : sequence of StoredTile
+        After :func:`map_pseudo_event`.
     options : PolygonOptions
         Threshold and smallest area.
     crs : str
@@ -121,25 +140,16 @@ def false_alarms(
     areas = np.zeros(2)
 
     def parts() -> Iterator[ProbabilityTile]:
-        for tile, probability in pseudo_probability(stored, fitted):
-            pixel = pixel_area_m2(tile.geobox)
-            areas[0] += float((np.isfinite(probability) * pixel).sum())
-            areas[1] += float(((probability >= options.threshold) * pixel).sum())
-            yield ProbabilityTile(tile, probability, {})
+        for tile in stored:
+            probability = tile.pseudo_probability()
+            if probability is not None:
+                pixel = pixel_area_m2(tile.tile.geobox)
+                areas[0] += float((np.isfinite(probability) * pixel).sum())
+                areas[1] += float(((probability >= options.threshold) * pixel).sum())
+                yield ProbabilityTile(tile.tile, probability, {})
 
     found = len(find_landslides(parts(), crs, options))
     return PseudoCount(options.threshold, found, float(areas[0]), float(areas[1]))
-
-
-def pseudo_probability(
-    stored: Sequence[StoredTile], fitted: FittedDetector
-) -> Iterator[tuple[Tile, FloatArray]]:
-    """Probability of the pseudo-event, tile by tile."""
-    for tile in stored:
-        change = tile.change(pseudo=True)
-        if change is not None:
-            probability = fitted.probability(fitted.score(change)).values
-            yield tile.tile, _without_excluded(probability, tile.terrain())
 
 
 def band_names(change: Change) -> dict[str, list[str]]:

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from headscarp import __version__
 from headscarp.detect.protocol import FittedDetector
 from headscarp.event import SEASON_GAP_DAYS, season_gap_days
 from headscarp.features.change import fuse
@@ -70,7 +69,7 @@ def compose_record(facts: Facts) -> RunRecord:
     plan, fitted = facts.plan, facts.fitted.record()
     orbits = _orbits(plan, fitted.get("regional_shift_db", {}))
     return RunRecord(
-        headscarp=__version__,
+        headscarp=facts.versions["headscarp"],
         command=facts.command,
         started_utc=facts.started,
         finished_utc=datetime.now(UTC),

@@ -19,7 +19,7 @@ from headscarp.detect.options import make_detector
 from headscarp.detect.protocol import Detector, FittedDetector
 from headscarp.errors import HeadscarpError, OptionsError
 from headscarp.grid import crs_wkt
-from headscarp.pipeline.detect import LADDER, PseudoCount, false_alarms, write_map
+from headscarp.pipeline.detect import LADDER, PseudoCount, count_false_alarms, map_pseudo_event, write_map
 from headscarp.pipeline.narrate import Facts, compose_record
 from headscarp.pipeline.plan import Plan, make_plan
 from headscarp.pipeline.redraw import draw_run
@@ -93,6 +93,8 @@ def _map(plan: Plan, folder: Path, scratch: Path, stages: Stages, started: datet
         fitted = detector.fit(walk.sample)
     with stages.stage("pseudo-event"):
         pseudo, problem = _fit_pseudo(detector, walk)
+        if pseudo is not None:
+            map_pseudo_event(walk.stored, pseudo, stages)
         threshold = _threshold(plan, walk, pseudo, problem)
     polygons = plan.options.polygons.model_copy(update={"threshold": threshold.value})
     with stages.stage("map"):
@@ -102,19 +104,19 @@ def _map(plan: Plan, folder: Path, scratch: Path, stages: Stages, started: datet
         write_landslides(folder, drawn.landslides)
     with stages.stage("inputs"):
         facts = Facts(
-            plan,
-            walk,
-            fitted,
-            sums,
-            drawn,
-            polygons,
-            threshold.source,
-            threshold.ladder,
-            problem,
-            stages,
-            started,
-            sys.argv,
-            _versions(),
+            plan=plan,
+            walk=walk,
+            fitted=fitted,
+            sums=sums,
+            drawn=drawn,
+            polygons=polygons,
+            threshold_source=threshold.source,
+            ladder=threshold.ladder,
+            pseudo_problem=problem,
+            stages=stages,
+            started=started,
+            command=sys.argv,
+            versions=_versions(),
         )
         return compose_record(facts)
 
@@ -140,7 +142,7 @@ def _threshold(plan: Plan, walk: Walk, pseudo: FittedDetector | None, problem: s
 
     def at(threshold: float) -> PseudoCount:
         wanted = options.model_copy(update={"threshold": threshold})
-        return false_alarms(walk.stored, pseudo, wanted, crs_wkt(plan.geobox))
+        return count_false_alarms(walk.stored, wanted, crs_wkt(plan.geobox))
 
     if allowed is None:
         value, source = options.threshold, _source(options)

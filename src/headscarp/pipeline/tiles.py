@@ -51,6 +51,20 @@ class StoredTile:
                 },
             )
 
+    def keep_pseudo_probability(self, probability: FloatArray) -> None:
+        """Store the probability of the pseudo-event beside the changes."""
+        np.save(self._pseudo_path, probability)
+
+    def pseudo_probability(self) -> FloatArray | None:
+        """Probability of the pseudo-event; none where it has no pair."""
+        if not self._pseudo_path.is_file():
+            return None
+        return np.asarray(np.load(self._pseudo_path), dtype=np.float32)
+
+    @property
+    def _pseudo_path(self) -> Path:
+        return self.path.with_suffix(".pseudo.npy")
+
     def terrain(self) -> dict[str, FloatArray]:
         """Slope, hillshade and exclusion code; empty without a DEM."""
         with np.load(self.path) as stored:
@@ -105,6 +119,8 @@ def _process(
     plan: Plan, tile: Tile, scratch: Path, stride: int
 ) -> tuple[StoredTile, list[Change | None]] | None:
     loaded = {label: stack.isel(y=tile.rows, x=tile.cols).load() for label, stack in plan.stacks.items()}
+    if not any(bool(stack[pol].notnull().any()) for stack in loaded.values() for pol in stack.data_vars):
+        return None
     area = inside(tile.geobox, plan.grid.area)
     event = _change(loaded, plan.splits, area)
     if event is None:

@@ -46,8 +46,8 @@ _PICTURES_BYTES = 3_000_000
 """All pictures of the map together; the page stays below about 4 MB."""
 _SIDES_PX = ((1200, 800, 460), (960, 640, 380), (720, 480, 300), (480, 320, 200))
 """Longer side of the only picture, of the overview and of an island, from fine to coarse."""
-_SIDE_UNITS, _ISLAND_UNITS = 1060.0, 520.0
-"""Longer side as drawn on the page, in CSS pixels."""
+_SIDE_UNITS, _TALL_UNITS, _ISLAND_UNITS = 1060.0, 640.0, 520.0
+"""Longer side of a map, of a narrow overview and of an island on the page, in CSS pixels."""
 _CACHE_MB = 64
 _LETTERS = "ABCDEF"
 
@@ -240,6 +240,7 @@ def _read_view(
     if not islands:
         panel = _read_panel(folder, record, layers, "Map", frame, sides_px[0], landslides, [])
         return MapView(layers, [panel], 0)
+    frame = frame_extent(grid, whole, _SIDE_UNITS if frame.width > _ISLAND_UNITS else _TALL_UNITS)
     boxes = [_box(letter, island, frame) for letter, island in zip(_LETTERS, islands, strict=False)]
     panels = [_read_panel(folder, record, layers, "Overview", frame, sides_px[1], [], boxes)]
     panels += [

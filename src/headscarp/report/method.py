@@ -3,7 +3,28 @@
 from __future__ import annotations
 
 from headscarp.record import RunRecord, TerrainRecord
-from headscarp.report.wording import flatten, say_count, say_km2, say_number, say_time
+from headscarp.report.wording import (
+    flatten,
+    own_false_alarms,
+    say_count,
+    say_km2,
+    say_number,
+    say_time,
+)
+
+
+def _say_expected(record: RunRecord) -> str:
+    """Carry the rate over to the ground of this map."""
+    alarms, results = own_false_alarms(record), record.results
+    if alarms is None:
+        return ""
+    expected = alarms.per_100km2 * results.observed_km2 / 100
+    return (
+        f" At the threshold of this run that rate gives about {say_number(expected, 2)} false "
+        f"alarms on the {say_km2(results.observed_km2)} observed here, where "
+        f"{say_count(results.landslides, 'polygon')} stand on the map. The rate carries over only as far "
+        "as both comparisons are equally noisy: more dates, or a quieter season, mean fewer."
+    )
 
 
 def tell_pseudo_event(record: RunRecord) -> str:
@@ -32,7 +53,7 @@ def tell_pseudo_event(record: RunRecord) -> str:
         f"{say_count(check.pre_dates, 'date')} before it with "
         f"{say_count(check.post_dates, 'date')} after it, on {', '.join(check.orbits)}, over "
         f"{say_km2(check.area_km2)}. Whatever is flagged in that comparison is a false alarm, "
-        "unless the ground did change then."
+        f"unless the ground did change then.{_say_expected(record)}"
     )
 
 

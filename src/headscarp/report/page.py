@@ -95,7 +95,7 @@ def _read_outlines(path: Path, attributes: pd.DataFrame, crs: str) -> list[Lands
 
 def _read_files(folder: Path) -> list[tuple[str, str, str]]:
     """List name, size and purpose of the folder's files."""
-    found = sorted(path for path in folder.iterdir() if path.is_file())
+    found = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
     rows = [
         (path.name, f"{say_number(path.stat().st_size / 1e6)} MB", FILES.get(path.name, ""))
         for path in found

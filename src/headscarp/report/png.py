@@ -47,7 +47,7 @@ def indexed_png(index: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
         + _chunk(b"IHDR", header)
         + _chunk(b"PLTE", np.ascontiguousarray(palette[:, :3]).tobytes())
         + _chunk(b"tRNS", np.ascontiguousarray(palette[:, 3]).tobytes())
-        + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 9))
+        + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 6))
         + _chunk(b"IEND", b"")
     )
 

@@ -71,15 +71,17 @@ def _window(extent: Extent) -> Window:
     return Window(extent.col, extent.row, extent.width, extent.height)
 
 
+def _known(values: NDArray[Any], nodata: float | None) -> Band:
+    """Put NaN where a raster says that nothing is known."""
+    known = values.astype(np.float32)
+    if nodata is not None and np.isfinite(nodata):
+        known[values == nodata] = np.nan
+    return known
+
+
 def _decimate(source: Any, band: int, extent: Extent, step: int, how: Resampling) -> Band:
-    values = source.read(
-        band,
-        window=_window(extent),
-        out_shape=extent.shape(step),
-        resampling=how,
-        masked=True,
-    )
-    return np.asarray(values.astype(np.float32).filled(np.nan), np.float32)
+    values = source.read(band, window=_window(extent), out_shape=extent.shape(step), resampling=how)
+    return _known(values, source.nodata)
 
 
 def read_grid(path: Path) -> MapGrid:
@@ -179,8 +181,8 @@ def read_max(path: Path, extent: Extent, step: int) -> Band:
         for top in range(0, extent.height, rows):
             height = min(rows, extent.height - top)
             strip = Extent(extent.row + top, extent.col, height, extent.width)
-            values = source.read(1, window=_window(strip), masked=True)
-            strips.append(block_max(values.astype(np.float32).filled(np.nan), step))
+            values = source.read(1, window=_window(strip))
+            strips.append(block_max(_known(values, source.nodata), step))
     return np.concatenate(strips)
 
 

@@ -12,6 +12,9 @@ from headscarp.record import FalseAlarms, RunRecord
 
 NO_VALUE = "–"
 _LONGEST_VALUE = 400
+"""Characters of an option's value that are shown."""
+_MOST_ITEMS = 12
+"""Items of a list that are shown."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,8 @@ def _say_value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list | tuple):
-        text = ", ".join(_say_value(item) for item in value)
+        text = ", ".join(_say_value(item) for item in value[:_MOST_ITEMS])
+        text += f", … ({len(value)} values)" if len(value) > _MOST_ITEMS else ""
     else:
         text = NO_VALUE if value is None else str(value)
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + " …"
@@ -192,7 +196,9 @@ def _false_alarm_tile(record: RunRecord) -> Tile:
         return Tile(label, "not measured", [why])
     found = f"{say_count(alarms.objects, 'object')} in {say_km2(check.area_km2)}"
     when = f"pseudo-event on {say_time(check.date_utc, False)}, where nothing happened"
-    return Tile(label, say_number(alarms.per_100km2, 2), [found, when])
+    expected = alarms.per_100km2 * record.results.observed_km2 / 100
+    here = f"at that rate about {say_number(expected, 2)} on this map"
+    return Tile(label, say_number(alarms.per_100km2, 2), [found, when, here])
 
 
 def _first_pass_tile(record: RunRecord) -> Tile:
