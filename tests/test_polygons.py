@@ -13,6 +13,7 @@ import scipy.ndimage
 import shapely
 import xarray as xr
 from affine import Affine
+from geopandas.testing import assert_geodataframe_equal
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -126,7 +127,7 @@ CLOSED_C = mask_of("###.", "#.#.", "#..#", "####")
 # tiled equals whole
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(probability=probabilities, size_px=st.integers(1, 10), seed=st.integers(0, 99))
 @example(probability=RING, size_px=2, seed=0)
 @example(probability=U_SHAPES, size_px=3, seed=0)
@@ -151,7 +152,7 @@ def test_any_tiling_gives_what_scipy_and_loops_give(
             assert getattr(row, name) == pytest.approx(own[name], rel=1e-6, abs=1e-9, nan_ok=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(probability=probabilities, size_px=st.integers(1, 4))
 @example(probability=spiral(2), size_px=2)
 @example(probability=np.ones((9, 9), np.float32), size_px=1)
@@ -196,7 +197,7 @@ def test_holes_stay_open_and_islands_in_them_are_their_own(size_px: int) -> None
 
 @pytest.mark.parametrize("size_px", [2, 3, 100])
 @pytest.mark.parametrize(
-    ("drawn", "pixels", "holes"), [(TOUCHING_HOLES, 22, 3), (CLOSED_C, 11, None), (U_SHAPES, 17, None)]
+    ("drawn", "pixels", "holes"), [(TOUCHING_HOLES, 22, 3), (CLOSED_C, 11, None), (U_SHAPES, 15, None)]
 )
 def test_outlines_that_touch_themselves_are_valid(
     drawn: NDArray[np.float32], pixels: int, holes: int | None, size_px: int
@@ -210,25 +211,27 @@ def test_outlines_that_touch_themselves_are_valid(
     assert holes is None or len(largest.interiors) == holes
 
 
-@pytest.mark.parametrize("size_px", [1, 2, 4, 5, 50])
+@pytest.mark.parametrize("size_px", [1, 2, 3, 4, 5, 50])
 def test_order_and_ids_are_the_same_in_any_tiling(size_px: int) -> None:
-    """Eight alike, a larger but less likely one, and a smaller certain one: by expected area, then place."""
+    """Likeliest area first: 2.4 of four pixels, then 2 of two; alike ones in reading order."""
+    alike = [(0, 7), (1, 1), (1, 4), (2, 9), (3, 0), (3, 6), (5, 3), (7, 1)]
     probability = np.zeros((12, 12), np.float32)
-    probability[::3, :6:3] = 0.75
-    probability[0:2, 9:11] = 0.6  # expected 2.4 pixels
-    probability[6, 9:11] = 1.0  # expected 2 pixels
+    for place in alike:
+        probability[place] = 0.75
+    probability[9:11, 9:11] = 0.6
+    probability[10, 4:6] = 1.0
     found = find(probability, utm(probability.shape), size_px)
     assert found["id"].tolist() == list(range(1, 11))
     assert (found["area_m2"] / PIXEL_M2).tolist() == [4, 2, *[1] * 8]
-    corners = [(4730000 - g.bounds[3], g.bounds[0] - 580000) for g in found.geometry[2:]]
-    assert corners == [(60.0 * row, 60.0 * col) for row in range(4) for col in range(2)]
+    places = [((4730000 - g.bounds[3]) / 20, (g.bounds[0] - 580000) / 20) for g in found.geometry[2:]]
+    assert places == alike
 
 
 def test_drawing_again_gives_the_same() -> None:
     probability = np.random.default_rng(0).random((40, 40)).astype(np.float32)
     first, second = (find(probability, utm((40, 40)), 16) for _ in range(2))
     assert len(first) > 50
-    gpd.testing.assert_geodataframe_equal(first, second)
+    assert_geodataframe_equal(first, second)
 
 
 def test_tiles_without_data_may_be_left_out() -> None:

@@ -91,7 +91,7 @@ class Event:
 
     @classmethod
     def from_options(cls, options: EventOptions, now: datetime | None = None) -> Self:
-        """Build an event from its options.
+        """Build an event from its options; a default window gives way to a given one.
 
         Raises
         ------
@@ -102,8 +102,11 @@ class Event:
         time_utc, is_instant = parse_event_date(options.date)
         _refuse_future(time_utc, options.date, now or datetime.now(UTC))
         resumes = time_utc if is_instant else time_utc + DAY
-        pre = _window(options.pre, "--pre") or Window(time_utc - options.pre_days * DAY, time_utc)
-        post = _window(options.post, "--post") or Window(resumes, resumes + options.post_days * DAY)
+        given_pre, given_post = _window(options.pre, "--pre"), _window(options.post, "--post")
+        ends = min(time_utc, given_post.start) if given_post else time_utc
+        starts = max(resumes, given_pre.end) if given_pre else resumes
+        pre = given_pre or Window(ends - options.pre_days * DAY, ends)
+        post = given_post or Window(starts, starts + options.post_days * DAY)
         _refuse_overlap(pre, post)
         return cls(
             time_utc,

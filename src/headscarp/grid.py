@@ -14,7 +14,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import CRS, Geod
+from pyproj import CRS, Geod, Transformer
 from pyproj.aoi import AreaOfInterest
 from pyproj.database import query_utm_crs_info
 
@@ -220,9 +220,16 @@ def utm_crs(longitude_deg: float, latitude_deg: float) -> str:
 
 
 def lonlat_bounds(geobox: GeoBox) -> Bounds:
-    """Bounds in degrees: west, south, east, north."""
-    box = geobox.geographic_extent.boundingbox
-    return box.left, box.bottom, box.right, box.top
+    """Bounds in degrees: west, south, east, north; east exceeds 180 across the antimeridian."""
+    west, south, east, north = _to_lonlat(geobox).transform_bounds(*geobox.boundingbox.bbox)
+    return west, south, east + 360.0 if east < west else east, north
+
+
+def lonlat_centre(geobox: GeoBox) -> tuple[float, float]:
+    """Longitude and latitude of the middle of a grid, degrees."""
+    left, bottom, right, top = geobox.boundingbox.bbox
+    longitude, latitude = _to_lonlat(geobox).transform((left + right) / 2.0, (bottom + top) / 2.0)
+    return float(longitude), float(latitude)
 
 
 def _steps(low: float, high: float, spacing: float) -> tuple[int, int]:
@@ -240,6 +247,10 @@ def _refuse_empty(bounds: Bounds, spacing: float) -> None:
             "the grid would have no pixel",
             "check --spacing, and the order of --bbox: west south east north",
         )
+
+
+def _to_lonlat(geobox: GeoBox) -> Transformer:
+    return Transformer.from_crs(crs_wkt(geobox), WGS84, always_xy=True)
 
 
 def _geod(geobox: GeoBox) -> Geod:

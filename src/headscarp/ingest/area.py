@@ -113,7 +113,8 @@ def _crs(files: Sequence[SceneFile], options: AreaOptions) -> tuple[Any, str]:
     if len(own) == 1:
         return own.pop(), "of the scenes"
     west, south, east, north = _union([lonlat_bounds(file.geobox) for file in files])
-    zone = utm_crs((west + east) / 2.0, (south + north) / 2.0)
+    longitude = ((west + east) / 2.0 + 180.0) % 360.0 - 180.0
+    zone = utm_crs(longitude, (south + north) / 2.0)
     return _known_crs(zone), f"{zone}, nearest UTM: scenes come in {len(own)} CRSs"
 
 
@@ -201,19 +202,21 @@ def _read_vector(path: Path) -> shapely.Geometry:
             "the area to map is not known",
             "check the path, or pass --bbox",
         ) from error
-    polygons = frame.geometry[frame.geometry.notna()].make_valid()
     if not _has_area(frame):
         raise GridError(
             "an area of interest with polygons and a CRS",
-            f"{path}, with {len(frame)} features and CRS {frame.crs}",
+            f"{path}, with {len(frame)} features and CRS {getattr(frame, 'crs', None)}",
             "the area to map is not known",
             "export the area as GeoPackage or GeoJSON polygons",
         )
+    polygons = frame.geometry[frame.geometry.notna()].make_valid()
     whole: shapely.Geometry = polygons.to_crs(WGS84).union_all()
     return whole
 
 
 def _has_area(frame: gpd.GeoDataFrame) -> bool:
+    if not isinstance(frame, gpd.GeoDataFrame):  # a table without geometry
+        return False
     polygonal = frame.geometry.geom_type.isin(["Polygon", "MultiPolygon"])
     return frame.crs is not None and bool(polygonal.any())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from headscarp.errors import HeadscarpError, SceneError
 from headscarp.geometry.orbit import orbit_state_from_solar_time, relative_orbit_from_time
+from headscarp.grid import lonlat_centre
 from headscarp.ingest.geotiff import GeotiffReader
 from headscarp.ingest.hyp3 import Hyp3Reader
 from headscarp.ingest.opera import OperaReader
@@ -111,7 +112,7 @@ def _rasters(paths: list[Path]) -> list[tuple[Path, bool]]:
         inside = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
         for file in inside:
             if file.suffix.lower() in SUFFIXES:
-                found.setdefault(file.resolve(), path.is_file())
+                found[file.resolve()] = path.is_file() or found.get(file.resolve(), False)
     return list(found.items())
 
 
@@ -127,8 +128,7 @@ def _orbit_state(facts: Facts, header: Header, options: IngestOptions) -> Known[
         return facts.orbit_state
     state = None
     if not facts.day_only:
-        longitude, latitude = _centre(header)
-        state = orbit_state_from_solar_time(facts.acquired, longitude, latitude)
+        state = orbit_state_from_solar_time(facts.acquired, *lonlat_centre(header.geobox))
     if state is not None:
         return Known(state, "local solar time")
     if options.orbit_state is not None:
@@ -211,8 +211,3 @@ def _no_scene(paths: Sequence[Path | str], skipped: list[tuple[Path, str]]) -> H
         "there is nothing to map",
         "give the folder that holds the scenes, or declare ingest.name_pattern and ingest.bands",
     )
-
-
-def _centre(header: Header) -> tuple[float, float]:
-    west, south, east, north = header.geobox.geographic_extent.boundingbox.bbox
-    return (west + east) / 2.0, (south + north) / 2.0

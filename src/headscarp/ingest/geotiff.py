@@ -35,7 +35,7 @@ _FIELDS = {
 }
 _DATE = re.compile(r"(?<!\d)(20\d{2}-?[01]\d-?[0-3]\d(?:[T_-]?[0-2]\d[0-5]\d[0-5]\d)?)(?!\d)")
 _ORBIT_STATE = re.compile(r"(?<![A-Za-z])(ASC(?:ENDING)?|DE?SC(?:ENDING)?)(?![A-Za-z])", re.I)
-_RELATIVE_ORBIT = re.compile(r"(?<![A-Za-z0-9])(?:R|T|RON|TRACK|ORBIT)_?(\d{1,3})(?!\d)", re.I)
+_RELATIVE_ORBIT = re.compile(r"(?<![A-Za-z0-9])(?:R|T|RON|TRACK|ORBIT)_?(\d{1,3})(?![A-Za-z0-9])", re.I)
 _PLATFORM = re.compile(r"(?<![A-Za-z0-9])(S1[A-D])(?![A-Za-z0-9])")
 _TIME_TAGS = ("acquired", "datetime", "sensing_start_time")
 
@@ -55,15 +55,18 @@ class GeotiffReader:
         Raises
         ------
         SceneError
-            If a declared pattern does not fit, or a name carries several dates.
+            If a declared pattern does not fit, a name carries several dates, or two bands claim one
+            polarisation of one acquisition.
         """
         by_time: dict[tuple[datetime, bool], dict[Polarization, int]] = {}
         named = _named(header, options)
         for band, description in enumerate(header.descriptions, start=1):
             polarization = _polarization(band, description, named, header, options)
-            time = _time(description, named, header)
+            time = _time(description, named, header) if polarization is not None else None
             if polarization is not None and time is not None:
-                by_time.setdefault(time, {})[polarization] = band
+                bands = by_time.setdefault(time, {})
+                _refuse_second(header, bands.get(polarization), band)
+                bands[polarization] = band
         return [_facts(header, named, time, bands) for time, bands in by_time.items()]
 
 
@@ -73,13 +76,14 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     Raises
     ------
     SceneError
-        If the pattern names a field that does not exist, or has no ``{acquired}``.
+        If the pattern names a field that does not exist, names one twice, or has no ``{acquired}``.
     """
     parts = re.split(r"\{(\w+)\}", pattern)
-    unknown = set(parts[1::2]) - _FIELDS.keys()
-    if unknown or "acquired" not in parts[1::2]:
+    fields = [part for part in parts[1::2] if part != "any"]
+    unknown = set(fields) - _FIELDS.keys()
+    if unknown or "acquired" not in fields or len(set(fields)) < len(fields):
         raise SceneError(
-            "a name pattern with {acquired}, and otherwise " + ", ".join(sorted(_FIELDS)),
+            "a name pattern with {acquired}, each field once, and otherwise " + ", ".join(sorted(_FIELDS)),
             repr(pattern),
             "the date of the scenes could not be read",
             "write for example {any}_{acquired}_{orbit_state}_{relative_orbit}_{polarization}",
@@ -169,9 +173,12 @@ def _facts(
         day_only=time[1],
         platform=fields.get("platform"),
         processed=None,
-        orbit_state=orbit_state_in_tags(header.tags) or _state(fields),
+        orbit_state=orbit_state_in_tags(header.tags)
+        or _state(named, "file name")
+        or _state(described, "band description"),
         relative_orbit=relative_orbit_in_tags(header.tags)
-        or _orbit(fields)
+        or _orbit(named, "file name")
+        or _orbit(described, "band description")
         or (relative_orbit_in_product(product) if product else None),
         scale=scale_in_tags(header.tags)
         or scale_in(descriptions, "band description")
@@ -179,11 +186,22 @@ def _facts(
     )
 
 
-def _state(fields: dict[str, str]) -> Known[OrbitState] | None:
+def _state(fields: dict[str, str], source: str) -> Known[OrbitState] | None:
     state = parse_orbit_state(fields.get("orbit_state", ""))
-    return Known(state, "file name") if state else None
+    return Known(state, source) if state else None
 
 
-def _orbit(fields: dict[str, str]) -> Known[int] | None:
+def _orbit(fields: dict[str, str], source: str) -> Known[int] | None:
     number = int(fields.get("relative_orbit", 0))
-    return Known(number, "file name") if 1 <= number <= 175 else None
+    return Known(number, source) if 1 <= number <= 175 else None
+
+
+def _refuse_second(header: Header, first: int | None, second: int) -> None:
+    if first is not None:
+        names = [f"{band} ({header.descriptions[band - 1] or 'no description'})" for band in (first, second)]
+        raise SceneError(
+            "one band for each polarisation of an acquisition",
+            f"{header.path.name}, where bands {' and '.join(names)} are both one",
+            "which of them is backscatter, and in which unit, would be a guess",
+            "export one band for each polarisation and date, with the date in its description",
+        )

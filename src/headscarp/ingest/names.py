@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from headscarp.geometry.orbit import relative_orbit_from_absolute
+from headscarp.geometry.orbit import ORBITS_PER_CYCLE, relative_orbit_from_absolute
 from headscarp.ingest.protocol import Known
 from headscarp.vocabulary import POLARIZATIONS, BackscatterScale, OrbitState, Polarization
 
@@ -45,11 +45,12 @@ _SCALE_WORDS = {
     "amplitude": BackscatterScale.AMPLITUDE,
 }
 _POLARIZATION = re.compile(r"(?<![A-Za-z])(VV|VH|HH|HV)(?![A-Za-z])", re.IGNORECASE)
+_OFFSET = re.compile(r"(?<=:\d{2})(?:\.\d+)?([+-]\d{2}:?\d{2})$")
 _DECIBEL = re.compile(r"(?<![A-Za-z])dB(?![A-Za-z])", re.IGNORECASE)
 
 
 def parse_time(text: str) -> tuple[datetime, bool]:
-    """Read a compact or ISO time as UTC, and tell whether it is only a day.
+    """Read a compact or ISO time as UTC (a stated offset is taken off), and tell whether it is only a day.
 
     Raises
     ------
@@ -61,10 +62,17 @@ def parse_time(text: str) -> tuple[datetime, bool]:
     >>> parse_time("20231121T015908Z")[0].hour, parse_time("20231121")[1]
     (1, True)
     """
-    digits = re.sub(r"[-:T_Z ]", "", text.split(".", maxsplit=1)[0].split("+", maxsplit=1)[0])
+    offset = _OFFSET.search(text)
+    local = text[: offset.start()] if offset else text
+    digits = re.sub(r"[-:T_Z ]", "", local.split(".", maxsplit=1)[0])
     if len(digits) == 8:
         return datetime.strptime(digits, "%Y%m%d").replace(tzinfo=UTC), True
-    return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC), False
+    zone = offset[1].replace(":", "") if offset else "+0000"
+    # strptime takes one digit for two where they run out: 0842 would be 08:04:02
+    seconds = digits if len(digits) != 12 else f"{digits}00"
+    if len(seconds) != 14:
+        raise ValueError(f"not a time: {text!r}")
+    return datetime.strptime(f"{seconds}{zone}", "%Y%m%d%H%M%S%z").astimezone(UTC), False
 
 
 def parse_orbit_state(text: str) -> OrbitState | None:
@@ -104,8 +112,9 @@ def orbit_state_in_tags(tags: dict[str, str]) -> Known[OrbitState] | None:
 def relative_orbit_in_tags(tags: dict[str, str]) -> Known[int] | None:
     """Relative orbit from a product's tags."""
     for tag in RELATIVE_ORBIT_TAGS:
-        if tags.get(tag, "").strip().isdigit():
-            return Known(int(tags[tag]), f"tag {tag.upper()}")
+        text = tags.get(tag, "").strip()
+        if text.isdecimal() and 1 <= int(text) <= ORBITS_PER_CYCLE:
+            return Known(int(text), f"tag {tag.upper()}")
     return None
 
 

@@ -243,7 +243,6 @@ def _read_resampled(source: Source, target: GeoBox, convert: Convert) -> FloatAr
         dst_crs=crs_wkt(target),
         dst_nodata=np.nan,
         resampling=Resampling.average if max(across, along) > _SHRINK else Resampling.bilinear,
-        tolerance=0.0,
         XSCALE=min(1.0, 1.0 / across),  # else GDAL guesses them from the window, and tiles differ
         YSCALE=min(1.0, 1.0 / along),
     )

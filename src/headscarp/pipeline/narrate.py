@@ -1,9 +1,8 @@
-"""What the run tells of itself: the record, and the notes a reader needs before trusting the map."""
+"""What the run tells of itself: the record, composed from everything that was decided and found."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,12 +13,12 @@ import pandas as pd
 import shapely
 
 from headscarp.detect.protocol import FittedDetector
-from headscarp.event import SEASON_GAP_DAYS, season_gap_days
 from headscarp.features.change import fuse
 from headscarp.grid import crs_wkt, is_geographic, metres_per_unit, pixel_area_m2, tiles, unit_of
 from headscarp.ingest.area import inside
 from headscarp.ingest.raster import read_sha256
 from headscarp.pipeline.detect import KM2, PseudoCount, Sums
+from headscarp.pipeline.notes import notes_of
 from headscarp.pipeline.plan import EARLIER, Plan
 from headscarp.pipeline.redraw import Drawn
 from headscarp.pipeline.stages import Stages
@@ -37,12 +36,9 @@ from headscarp.record import (
     TerrainRecord,
 )
 from headscarp.scene import SceneFile
-from headscarp.vocabulary import OrbitState, Role
+from headscarp.vocabulary import Role
 
 HISTOGRAM_BINS = 120
-FEW_POST_DATES = 2
-UNEVEN_SHARE = 0.95
-"""Share of the observed ground below which orbits are said to cover it unevenly."""
 
 
 @dataclass(frozen=True)
@@ -88,82 +84,10 @@ def compose_record(facts: Facts) -> RunRecord:
         pseudo_event=_pseudo_event(facts),
         terrain=_terrain(facts),
         results=_results(facts),
-        notes=list(_notes(facts, orbits)),
+        notes=list(notes_of(facts.plan, facts.sums, orbits, facts.pseudo_problem)),
         stages=facts.stages.records,
         versions=facts.versions,
     )
-
-
-def _notes(facts: Facts, orbits: Sequence[OrbitRecord]) -> Iterator[str]:
-    """Losses and doubts, in plain sentences, the gravest first."""
-    plan = facts.plan
-    yield from plan.event.conflicts
-    states = {orbit.orbit_state for orbit in orbits}
-    if len(states) == 1:
-        only = next(iter(states))
-        other = next(state for state in OrbitState if state is not only)
-        yield (
-            f"Only {only.value} passes: slopes that they see in layover or shadow were not seen at "
-            f"all, and no {other.value} pass confirms what was found."
-        )
-    yield from _note_polarization(facts.walk.sample["polarization"].values.tolist())
-    yield from _note_dates(orbits)
-    share = facts.sums.all_orbits / facts.sums.observed if facts.sums.observed else 1.0
-    if len(orbits) > 1 and share < UNEVEN_SHARE:
-        yield (
-            f"Uneven coverage: all {len(orbits)} orbits observed {share:.0%} of the observed "
-            "ground; see observations.tif for the rest."
-        )
-    yield from _note_gaps(plan)
-    if plan.options.terrain.dem is None:
-        yield "No DEM was given: no slope limit, no water mask, no hillshade, no slope per landslide."
-    if facts.pseudo_problem or plan.pseudo is None:
-        yield f"False alarms were not measured. {facts.pseudo_problem or plan.pseudo_note}"
-
-
-def _note_polarization(polarizations: Sequence[str]) -> Iterator[str]:
-    if len(polarizations) == 1:
-        yield (
-            f"Only {polarizations[0]} was given: a second polarisation would lower the noise and "
-            "tell loss of vegetation from change of moisture."
-        )
-
-
-def _note_dates(orbits: Sequence[OrbitRecord]) -> Iterator[str]:
-    for orbit in orbits:
-        if len(orbit.post_utc) < FEW_POST_DATES:
-            yield (
-                f"{orbit.label}: a single date after the event, so speckle weighs fully; the next "
-                "pass will sharpen the map."
-            )
-        gap = season_gap_days(orbit.pre_utc, orbit.post_utc)
-        if gap > SEASON_GAP_DAYS:
-            yield (
-                f"{orbit.label}: dates before and after lie {gap:.0f} days of the year apart; crops, "
-                "leaves and snow change between seasons. A pre-event window in the season of the "
-                "post-event one avoids this (--pre)."
-            )
-
-
-def _note_gaps(plan: Plan) -> Iterator[str]:
-    """Dates whose files leave out ground that other dates of the orbit cover."""
-    for label in plan.splits:
-        counts = {
-            len(scene.files)
-            for role in (Role.PRE_EVENT, Role.POST_EVENT)
-            for scene in plan.scenes_of(label, role)
-        }
-        if len(counts) > 1:
-            yield (
-                f"{label}: dates have between {min(counts)} and {max(counts)} files, so some ground "
-                "was observed on fewer dates; see observations.tif."
-            )
-    unknown = [label for label in plan.splits if label in set(OrbitState)]
-    if unknown and plan.options.change.pooling == "relative_orbit":
-        yield (
-            f"The relative orbit of {' and '.join(unknown)} scenes is not known: tracks of that "
-            "state, if there are several, were pooled."
-        )
 
 
 def _orbits(plan: Plan, shifts: dict[str, dict[str, float]]) -> list[OrbitRecord]:
@@ -349,12 +273,12 @@ def _results(facts: Facts) -> ResultRecord:
 
 
 def _area_of_interest_m2(plan: Plan) -> float:
-    """Ground asked for: pixels of the area of interest, or of the whole grid without one."""
-    if plan.grid.area is None:
-        return float(pixel_area_m2(plan.geobox).sum() * plan.geobox.shape[1])
+    """Ground asked for: the area of interest, or without one the footprints of the scenes."""
+    boxes = [shapely.box(*bounds) for bounds in plan.footprints()]
+    asked = shapely.union_all(boxes) if plan.grid.area is None else plan.grid.area
     if not is_geographic(plan.geobox):
-        return float(shapely.area(plan.grid.area) * metres_per_unit(plan.geobox) ** 2)
+        return float(shapely.area(asked) * metres_per_unit(plan.geobox) ** 2)
     return sum(
-        float((np.asarray(inside(t.geobox, plan.grid.area)) * pixel_area_m2(t.geobox)).sum())
+        float((np.asarray(inside(t.geobox, asked)) * pixel_area_m2(t.geobox)).sum())
         for t in tiles(plan.geobox)
     )

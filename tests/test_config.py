@@ -1,0 +1,228 @@
+"""Options: one YAML file, one set of defaults, and errors that name the option."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from headscarp.config import MapOptions, default_yaml, describe, load_options
+from headscarp.errors import OptionsError
+
+
+def dotted_names(model: type[BaseModel] = MapOptions, prefix: str = "") -> Iterator[str]:
+    """Every option, and every section, by its dotted name."""
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from dotted_names(field.annotation, f"{prefix}{name}.")
+
+
+NAMES = list(dotted_names())
+
+
+def value_of(options: BaseModel, name: str) -> Any:
+    value: Any = options
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "options.yaml"
+
+
+# the default file
+
+
+def test_default_yaml_reads_back_as_the_defaults(file: Path) -> None:
+    file.write_text(default_yaml(), encoding="utf-8")
+    assert load_options(file) == MapOptions() == load_options(None)
+
+
+def test_default_yaml_names_every_option_once() -> None:
+    found: list[str] = []
+
+    def walk(values: dict[str, Any], prefix: str = "") -> None:
+        for key, value in values.items():
+            found.append(prefix + key)
+            if isinstance(value, dict):
+                walk(value, f"{prefix}{key}.")
+
+    walk(yaml.safe_load(default_yaml()))
+    assert found == NAMES
+    assert len(NAMES) > 30
+
+
+def test_every_option_of_the_default_yaml_follows_a_comment() -> None:
+    lines = [line for line in default_yaml().splitlines() if line]
+    keys = [i for i, line in enumerate(lines) if not line.lstrip().startswith("#")]
+    assert len(keys) == len(NAMES)
+    for i in keys:
+        indent = lines[i][: len(lines[i]) - len(lines[i].lstrip())]
+        assert lines[i - 1].startswith(f"{indent}# "), lines[i]
+        assert len(lines[i - 1].strip("# ")) > 10
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_can_be_described(name: str) -> None:
+    text = describe(name)
+    assert text[0].isupper()
+    default = value_of(MapOptions(), name)
+    is_section = isinstance(default, BaseModel)
+    assert is_section or ("[default:" in text) == (default is not None)
+    assert is_section or default is None or text.endswith(f"[default: {default}]")
+
+
+@pytest.mark.parametrize("name", ["nothing", "event.nothing", "nothing.date", "event.date.year"])
+def test_an_option_that_does_not_exist_cannot_be_described(name: str) -> None:
+    with pytest.raises(KeyError):
+        describe(name)
+
+
+# files and overrides
+
+
+def test_a_file_sets_what_it_names_and_leaves_the_rest(file: Path) -> None:
+    file.write_text("polygons:\n  threshold: 0.9\ndetect:\n  log_ratio:\n    direction: loss\n")
+    options = load_options(file)
+    assert options.polygons.threshold == 0.9
+    assert options.detect.log_ratio.direction == "loss"
+    changed = {n for n in NAMES if value_of(options, n) != value_of(MapOptions(), n)}
+    assert changed == {
+        "polygons", "polygons.threshold", "detect", "detect.log_ratio", "detect.log_ratio.direction",
+    }  # fmt: skip
+
+
+def test_overrides_win_over_the_file(file: Path) -> None:
+    file.write_text("polygons: {threshold: 0.9, min_area_m2: 5}\nscenes: [a]\n")
+    options = load_options(file, {"polygons.threshold": 0.7, "scenes": [Path("b"), Path("c")]})
+    assert options.polygons.threshold == 0.7
+    assert options.polygons.min_area_m2 == 5
+    assert options.scenes == (Path("b"), Path("c"))
+
+
+def test_an_override_of_none_leaves_the_file(file: Path) -> None:
+    file.write_text("polygons: {threshold: 0.9}\nscenes: [a]\n")
+    overrides = {"polygons.threshold": None, "scenes": None, "event.date": None}
+    assert load_options(file, overrides) == load_options(file)
+
+
+def test_falsy_overrides_are_no_none(file: Path) -> None:
+    file.write_text("terrain: {min_slope_deg: 12}\n")
+    assert load_options(file, {"terrain.min_slope_deg": 0.0}).terrain.min_slope_deg == 0
+
+
+def test_overrides_make_the_sections_they_need(file: Path) -> None:
+    file.write_text("detect:\n")
+    options = load_options(file, {"detect.log_ratio.direction": "gain", "event.date": "2023-11-12"})
+    assert (options.detect.log_ratio.direction, options.event.date) == ("gain", "2023-11-12")
+
+
+def test_overrides_are_left_alone() -> None:
+    overrides = {"polygons.threshold": 0.7}
+    load_options(None, overrides)
+    assert overrides == {"polygons.threshold": 0.7}
+
+
+def test_an_empty_file_gives_the_defaults(file: Path) -> None:
+    file.write_text("# nothing yet\n")
+    assert load_options(file) == MapOptions()
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2023-11-12", "2023-11-12"),
+        ("'2023-11-12'", "2023-11-12"),
+        ("'2023-11-12T18:07:59Z'", "2023-11-12T18:07:59Z"),
+    ],
+)
+def test_dates_need_no_quotes(file: Path, written: str, read: str) -> None:
+    file.write_text(f"event:\n  date: {written}\n  pre: [2023-10-01, 2023-11-11]\n")
+    event = load_options(file).event
+    assert (event.date, event.pre, event.post) == (read, ("2023-10-01", "2023-11-11"), None)
+
+
+def test_a_moment_without_quotes_is_the_same_moment(file: Path) -> None:
+    file.write_text("event:\n  date: 2023-11-12T18:07:59Z\n")
+    date = load_options(file).event.date
+    assert date is not None
+    assert date.replace(" ", "T").replace("+00:00", "Z") == "2023-11-12T18:07:59Z"
+
+
+def test_options_do_not_change_once_made() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        MapOptions().polygons.threshold = 0.1  # type: ignore[misc]
+
+
+# refusals
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "given"),
+    [
+        ("colour: red\n", "colour", "'red'"),
+        ("polygons: {treshold: 0.5}\n", "polygons.treshold", "0.5"),
+        ("detect: {log_ratio: {prior: 0.1}}\n", "detect.log_ratio.prior", "0.1"),
+        ("polygons: {threshold: 1.5}\n", "polygons.threshold", "1.5"),
+        ("polygons: {threshold: 0}\n", "polygons.threshold", "0"),
+        ("polygons: {threshold: .nan}\n", "polygons.threshold", "nan"),
+        ("polygons: {min_area_m2: -1}\n", "polygons.min_area_m2", "-1"),
+        ("terrain: {min_slope_deg: 90}\n", "terrain.min_slope_deg", "90"),
+        ("detect: {detector: magic}\n", "detect.detector", "'magic'"),
+        ("detect: {log_ratio: {prior_landslide: 1}}\n", "detect.log_ratio.prior_landslide", "1"),
+        ("event: {pre_days: 0}\n", "event.pre_days", "0"),
+        ("event: {pre: [2023-10-01]}\n", "event.pre", ""),
+        ("area: {spacing: wide}\n", "area.spacing", "'wide'"),
+        ("polygons: high\n", "polygons", "'high'"),
+        ("scenes: a.tif\n", "scenes", "'a.tif'"),
+    ],
+)
+def test_what_is_unknown_or_out_of_range_is_refused_by_name(
+    file: Path, text: str, name: str, given: str
+) -> None:
+    file.write_text(text)
+    with pytest.raises(OptionsError) as caught:
+        load_options(file)
+    assert caught.value.expected.startswith(name)
+    assert caught.value.given.startswith(given)
+    assert str(file) in caught.value.given
+
+
+def test_overrides_are_refused_by_name_too() -> None:
+    with pytest.raises(OptionsError) as caught:
+        load_options(None, {"polygons.threshold": 2})
+    assert caught.value.expected.startswith("polygons.threshold:")
+    assert caught.value.given == "2"
+
+
+def test_a_section_that_is_none_is_refused_and_not_replaced_by_an_override(file: Path) -> None:
+    """The date of `event: 2023-11-12` would be lost, silently."""
+    file.write_text("event: 2023-11-12\n")
+    with pytest.raises(OptionsError, match="event") as caught:
+        load_options(file, {"event.pre_days": 30})
+    assert "2023, 11, 12" in caught.value.given
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "just text\n", "a: [\n", "a: b: c\n", "7\n"])
+def test_what_is_no_yaml_of_sections_is_refused(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(OptionsError) as caught:
+        load_options(file)
+    assert str(file) in caught.value.given
+    assert "headscarp config" in caught.value.fix
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    binary = tmp_path / "scene.tif"
+    binary.write_bytes(b"II*\x00\xff\xfe\x80")
+    for path in (tmp_path / "missing.yaml", tmp_path, binary):
+        with pytest.raises(OptionsError) as caught:
+            load_options(path)
+        assert str(path) in caught.value.given
