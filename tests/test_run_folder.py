@@ -243,7 +243,7 @@ def test_tiles_never_written_read_as_nodata_and_take_no_room(tmp_path: Path) -> 
     writer.finish()
     with rasterio.open(tmp_path / "map.tif") as dataset:
         values = dataset.read(1)
-        offsets = [dataset.get_tag_item(f"BLOCK_OFFSET_{col}_0", ns="TIFF", bidx=1) for col in range(8)]
+        offsets = [dataset.get_tag_item(f"BLOCK_OFFSET_{col}_0", "TIFF", bidx=1) for col in range(8)]
     assert [offset is not None for offset in offsets] == [False, True] + [False] * 6
     assert (values[second.rows, second.cols] == 0.25).all()
     assert np.isfinite(values).sum() == 512 * 512

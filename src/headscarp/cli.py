@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
@@ -89,7 +87,6 @@ def map_command(
     """Map landslides from a folder of scenes and an event date."""
     from headscarp.pipeline.run import run_map
 
-    _log(verbose)
     options = load_options(
         config,
         {
@@ -187,6 +184,8 @@ def _tell(record: RunRecord, folder: Path, verbose: bool) -> None:
     for note in record.notes:
         out_console.print(f"note: {escape(note)}", highlight=False)
     if verbose:
+        for line in _inputs(record):
+            out_console.print(escape(line), highlight=False, soft_wrap=True)
         for stage in record.stages:
             out_console.print(
                 f"{stage.name}: {stage.seconds:.1f} s, {stage.peak_memory_mb:.0f} MB",
@@ -194,6 +193,15 @@ def _tell(record: RunRecord, folder: Path, verbose: bool) -> None:
             )
     out_console.print(f"look at {folder / 'report.html'}", highlight=False, soft_wrap=True)
     out_console.print(f"map in  {folder / 'landslides.gpkg'}", highlight=False, soft_wrap=True)
+
+
+def _inputs(record: RunRecord) -> Iterator[str]:
+    """One line an input: what it was used for, and where its facts came from."""
+    for entry in record.inputs:
+        yield (
+            f"{entry.role.value}: {Path(entry.path).name} ({entry.reader}; {entry.scale}, "
+            f"{entry.scale_source}; {entry.orbit_state.value}, {entry.orbit_state_source}): {entry.reason}"
+        )
 
 
 def _rows(record: RunRecord) -> Iterator[tuple[str, str]]:
@@ -210,9 +218,3 @@ def _rows(record: RunRecord) -> Iterator[tuple[str, str]]:
     own = [f for f in record.pseudo_event.false_alarms if f.threshold == record.detector.threshold]
     false = f"{own[0].per_100km2:.1f} per 100 km² (pseudo-event)" if own else "not measured"
     yield "false alarms", false
-
-
-def _log(verbose: bool) -> None:
-    level = logging.INFO if verbose else logging.WARNING
-    handler = RichHandler(console=err_console, show_path=False, show_time=False)
-    logging.basicConfig(level=level, handlers=[handler], format="%(message)s")

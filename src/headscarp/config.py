@@ -116,7 +116,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             "the run would use other options than you meant",
             "start from the output of `headscarp config`",
         )
-    return values or {}
+    # a section whose every line is a comment reads as null: its defaults
+    return {name: section for name, section in (values or {}).items() if section is not None}
 
 
 def _set(values: dict[str, Any], keys: list[str], value: object) -> None:

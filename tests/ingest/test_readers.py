@@ -38,6 +38,9 @@ OPERA_TAGS = {
     "PROCESSING_DATETIME": "2025-02-02T00:00:00Z",
     "PROCESSING_INFORMATION_OUTPUT_BACKSCATTER_EXPRESSION_CONVENTION": "linear backscatter intensity",
 }
+# Relative orbit 7 crossed its node at 2015-02-03T03:52:25 (a real manifest). 1310 days, 4 h 50 min 25 s later
+# are 109 cycles and 190225 s: 32.1 orbits, so relative orbit 39. (The made-up ESA name above says 58.)
+FROM_TIME = 39
 HYP3_README = f"# ASF RTC Data Package\n\nThe source granule used was:\n{ESA}\n"
 
 WriteScene = Callable[..., Path]
@@ -88,7 +91,7 @@ STYLES = [
             f"HyP3 {scale.value}{' with README' if readme else ''}",
             f"{HYP3.format(scale=letter)}_VH.tif", "HyP3 RTC", stored=scale, scale_source="product name",
             readme=f"{HYP3.format(scale=letter)}.README.md.txt" if readme else None,
-            orbit=58 if readme else 170,
+            orbit=58 if readme else FROM_TIME,
             orbit_source="absolute orbit in the name" if readme else "time in the 12-day repeat cycle",
         )
         for letter, scale in (("p", POWER), ("a", AMPLITUDE), ("d", DECIBEL))
@@ -120,14 +123,14 @@ STYLES = [
     ),
     Style(
         "MGRS tile and spacing in the name", "S1A_T54TWN_20180905T084250_R10m_VH.tif", "GeoTIFF",
-        orbit=170, orbit_source="time in the 12-day repeat cycle",
+        orbit=FROM_TIME, orbit_source="time in the 12-day repeat cycle",
     ),
     Style(
         "date in a tag with an offset", "scene_VH.tif", "GeoTIFF",
-        tags={"DATETIME": "2018-09-05T17:42:50+09:00", "sat:orbit_state": "descending",
-              "sat:relative_orbit": "46", "units": "amplitude"},
-        stored=AMPLITUDE, scale_source="tag UNITS", state=DESCENDING, state_source="tag SAT:ORBIT_STATE",
-        orbit=46, orbit_source="tag SAT:RELATIVE_ORBIT", platform=None,
+        tags={"DATETIME": "2018-09-05T17:42:50+09:00", "ORBIT_STATE": "descending",
+              "RELATIVE_ORBIT": "46", "units": "amplitude"},
+        stored=AMPLITUDE, scale_source="tag UNITS", state=DESCENDING, state_source="tag ORBIT_STATE",
+        orbit=46, orbit_source="tag RELATIVE_ORBIT", platform=None,
     ),
     Style(
         "direction and orbit in the band description", "stack.tif", "GeoTIFF",

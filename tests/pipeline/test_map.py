@@ -27,6 +27,8 @@ from tests.pipeline.conftest import (
 )
 
 LEFT, TOP, SPACING_M = 580000.0, 4730000.0, 20.0
+LEFT_UTM53, TOP_UTM53 = 1071390.0, 4753300.0
+"""The same place in the neighbouring zone."""
 
 
 def options(scenes: Path, **more: object) -> hs.MapOptions:
@@ -180,6 +182,31 @@ def test_another_crs_and_spacing_keep_the_landslide_where_it_is(
     largest = landslides.sort_values("area_m2").iloc[-1]
     assert largest.geometry.intersection(truth()).area > 0.6 * truth().area  # type: ignore[attr-defined]
     assert largest["area_m2"] == pytest.approx(largest.geometry.area, rel=0.01)
+
+
+def test_two_crss_and_two_spacings_meet_on_one_grid(
+    small_event: SmallEvent, tmp_path: Path, write_scene: Callable[..., Path]
+) -> None:
+    for step in range(-8, 3):
+        path = scene_path(small_event.scenes, "DSC", step)
+        power = {name: band[::2, ::2] for name, band in scene_bands(1, step).items()}
+        write_scene(path, power, left=LEFT_UTM53, top=TOP_UTM53, spacing=40.0, crs="EPSG:32653")
+    record = hs.run_map(options(small_event.scenes), tmp_path / "run")
+    assert record.grid.crs == "EPSG:32654"
+    assert record.grid.spacing == 20.0
+    assert "nearest UTM" in record.grid.source
+    counts = read_band(tmp_path / "run" / "observations.tif", 3)
+    assert (counts == 8).mean() > 0.5
+
+
+def test_a_map_without_landslides_has_all_its_columns(small_event: SmallEvent, tmp_path: Path) -> None:
+    none = {"polygons.min_area_m2": 1e9, "terrain.dem": small_event.dem}
+    record = hs.run_map(options(small_event.scenes, **none), tmp_path / "run")
+    drawn = gpd.read_file(tmp_path / "run" / "landslides.gpkg")
+    assert record.results.landslides == len(drawn) == 0
+    expected = {"id", "area_m2", "probability_mean", "probability_max", "change_vv_db", "change_vh_db",
+                "slope_mean_deg", "orbits_agreeing", "centroid_lon", "centroid_lat"}  # fmt: skip
+    assert expected <= set(drawn.columns)
 
 
 def test_gentle_ground_and_water_have_no_probability(

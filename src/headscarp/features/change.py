@@ -29,8 +29,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from headscarp.errors import GridError
 from headscarp.event import Event
-from headscarp.scene import Stack, in_order, polarizations_of
+from headscarp.scene import Stack, check_stack, in_order, polarizations_of
 from headscarp.vocabulary import Polarization, Role
 
 Change = xr.Dataset
@@ -137,7 +138,15 @@ def change_of_stacks(stacks: Mapping[str, Stack], splits: Mapping[str, Split]) -
     -------
     Dataset
         On ``(orbit, polarization, y, x)``.
+
+    Raises
+    ------
+    SceneError
+        If a stack breaks the schema of :mod:`headscarp.scene`.
+    GridError
+        If the stacks lie on different grids.
     """
+    _refuse_different_grids({label: stacks[label] for label in splits})
     polarizations = in_order({pol for label in splits for pol in polarizations_of(stacks[label])})
     changes = [change_of_stack(stacks[label], splits[label], polarizations) for label in splits]
     together = _side_by_side(changes, "orbit", list(splits))
@@ -232,6 +241,25 @@ def _band(
             "post_count": (("y", "x"), counts[1]),
         }
     )
+
+
+def _refuse_different_grids(stacks: Mapping[str, Stack]) -> None:
+    """Refuse stacks that break the schema, or whose pixels are not the same ground."""
+    first = next(iter(stacks))
+    for label, stack in stacks.items():
+        check_stack(stack)
+        same = all(
+            stack.sizes[dim] == stacks[first].sizes[dim]
+            and (dim not in stack.coords or stack[dim].equals(stacks[first][dim]))
+            for dim in ("y", "x")
+        )
+        if not same:
+            raise GridError(
+                "stacks on one grid",
+                f"{label} and {first} on different ones",
+                "pixels of different ground would be averaged",
+                "open the stacks together with open_stacks, on one grid",
+            )
 
 
 def _side_by_side(parts: Sequence[xr.Dataset], dim: str, names: list[str]) -> xr.Dataset:

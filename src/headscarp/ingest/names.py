@@ -17,14 +17,12 @@ SENTINEL1_PRODUCT = re.compile(
 
 ORBIT_STATE_TAGS = (
     "orbit_pass_direction",
-    "sat:orbit_state",
     "orbit_state",
     "orbitproperties_pass",
     "orbit_direction",
 )
 RELATIVE_ORBIT_TAGS = (
     "track_number",
-    "sat:relative_orbit",
     "relative_orbit",
     "relativeorbitnumber_start",
 )

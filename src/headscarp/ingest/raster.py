@@ -77,6 +77,8 @@ def read_header(path: Path) -> Header:
 def read_sample(path: Path, band: int, nodata: float | None) -> NDArray[np.float32]:
     """Read some valid values: the last block first (where a cut file ends), then others spread out.
 
+    Blocks are read on until one holds a valid value, so that a mostly empty scene has a sample too.
+
     Returns
     -------
     ndarray, shape (n,)
@@ -90,13 +92,14 @@ def read_sample(path: Path, band: int, nodata: float | None) -> NDArray[np.float
     found: list[NDArray[np.float32]] = []
     with readable(path), rasterio.open(path) as source:
         windows = [window for _, window in source.block_windows(band)]
-        for window in _spread(windows):
+        for blocks, window in enumerate(_spread(windows), start=1):
             values = source.read(band, window=window).astype(np.float32).ravel()
             valid = np.isfinite(values) & (values != 0)
             if nodata is not None:
                 valid &= values != np.float32(nodata)
             found.append(values[valid])
-            if sum(map(len, found)) >= SAMPLE_VALUES:
+            seen = sum(map(len, found))
+            if seen >= SAMPLE_VALUES or (seen and blocks >= SAMPLE_BLOCKS):
                 break
     return np.concatenate(found)
 
@@ -292,12 +295,11 @@ def _shrink(source: GeoBox, target: GeoBox) -> tuple[float, float]:
 
 
 def _spread(windows: list[Window]) -> list[Window]:
-    """Return the last block, then blocks in even steps, at most SAMPLE_BLOCKS."""
-    if len(windows) <= SAMPLE_BLOCKS:
-        return windows[::-1]
-    picks = np.linspace(0, len(windows) - 1, SAMPLE_BLOCKS).round().astype(int)[::-1]
-    middle_out = sorted(picks[1:], key=lambda i: abs(i - len(windows) // 2))
-    return [windows[i] for i in (picks[0], *middle_out)]
+    """Order blocks: the last, then SAMPLE_BLOCKS in even steps from the middle out, then all others."""
+    last, middle = len(windows) - 1, len(windows) // 2
+    steps = set(np.linspace(0, last, SAMPLE_BLOCKS).round().astype(int).tolist())
+    order = sorted(range(len(windows)), key=lambda i: (i != last, i not in steps, abs(i - middle)))
+    return [windows[i] for i in order]
 
 
 def _refuse_unplaced(path: Path, source: rasterio.DatasetReader) -> None:

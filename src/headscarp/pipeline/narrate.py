@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -75,7 +73,7 @@ def compose_record(facts: Facts) -> RunRecord:
         pre_window=(plan.event.pre.start, plan.event.pre.end),
         post_window=(plan.event.post.start, plan.event.post.end),
         windows_source=plan.event.windows_source,
-        inputs=_inputs(plan),
+        inputs=_inputs(plan, facts.stages),
         orbits=orbits,
         polarizations=facts.walk.sample["polarization"].values.tolist(),
         grid=_grid(plan),
@@ -111,8 +109,8 @@ def _orbits(plan: Plan, shifts: dict[str, dict[str, float]]) -> list[OrbitRecord
     return records
 
 
-def _inputs(plan: Plan) -> list[InputRecord]:
-    """One record a file; hashing reads all of them, on all cores."""
+def _inputs(plan: Plan, stages: Stages) -> list[InputRecord]:
+    """One record a file; hashing reads all of them."""
     stacked = {id(file) for label in plan.splits for file in _stacked_files(plan, label)}
     rows: list[tuple[SceneFile, Role, str]] = []
     for assigned in plan.assigned:
@@ -122,8 +120,7 @@ def _inputs(plan: Plan) -> list[InputRecord]:
             rows.append((file, assigned.role, reason))
     rows += [(file, Role.REJECTED, reason) for file, reason in plan.repeats]
     paths = list({file.path for file, _, _ in rows})
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        hashes = dict(zip(paths, pool.map(read_sha256, paths), strict=True))
+    hashes = dict(zip(paths, stages.map("hashing inputs", read_sha256, paths), strict=True))
     rows.sort(key=lambda row: (row[0].acquired, row[0].path))
     return [_input(file, role, reason, hashes[file.path]) for file, role, reason in rows]
 

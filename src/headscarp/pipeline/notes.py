@@ -8,7 +8,7 @@ from headscarp.event import SEASON_GAP_DAYS, season_gap_days
 from headscarp.pipeline.detect import Sums
 from headscarp.pipeline.plan import Plan
 from headscarp.record import OrbitRecord
-from headscarp.scene import in_order, polarizations_of
+from headscarp.scene import polarizations_of
 from headscarp.vocabulary import OrbitState, Role
 
 FEW_POST_DATES = 2

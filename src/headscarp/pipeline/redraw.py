@@ -116,9 +116,10 @@ def _parts(folder: Path, threshold: float) -> Iterator[ProbabilityTile]:
         has_terrain = (folder / TERRAIN).is_file()
         terrain = stack.enter_context(RasterReader(folder / TERRAIN)) if has_terrain else None
         fused = [band for band in change.bands if polarization_of(band)]
-        for tile in tiles(probability.geobox):
+        for number, tile in enumerate(tiles(probability.geobox)):
             values = probability.read(tile)["probability"]
-            if not (values >= threshold).any():
+            # the first tile comes in any case, so that a map without landslides has its columns
+            if number > 0 and not (values >= threshold).any():
                 continue
             layers = {
                 f"change_{str(polarization_of(band)).lower()}_db": layer

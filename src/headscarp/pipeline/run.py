@@ -71,8 +71,7 @@ def run_map(
         On bad input; nothing is written then, and a run that stood there is untouched.
     """
     started, stages = datetime.now(UTC), Stages(progress)
-    gdal = {"GDAL_CACHEMAX": GDAL_CACHE_MB, "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
-    with staged_folder(out, overwrite) as folder, rasterio.Env(**gdal):
+    with staged_folder(out, overwrite) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
         with stages.stage("plan"):
             plan = make_plan(options)
         with tempfile.TemporaryDirectory(prefix=".scratch.", dir=folder) as scratch:
