@@ -29,7 +29,7 @@ GDAL_CACHE_MIB = 64
 """Blocks that GDAL keeps; its default, a twentieth of the machine's memory, would blur a measurement."""
 
 
-def write_stack(folder: Path, size_px: int, dates: int, footprint_px: int | None = None) -> None:
+def write_stack(folder: Path, size_px: int, dates: int, corner_px: int = 0) -> None:
     """Write dual-polarised ascending scenes, 12 days apart, half before and half after 2024-06-15.
 
     Parameters
@@ -40,22 +40,22 @@ def write_stack(folder: Path, size_px: int, dates: int, footprint_px: int | None
         Rows and columns of every file, at 10 m.
     dates : int
         How many scenes; of an odd number, the larger half comes after the event.
-    footprint_px : int, optional
-        Rows and columns, in the middle of the file, that hold data; the rest is NaN. All by default.
+    corner_px : int
+        Rows and columns by which the files lie south-east of the place where they lie by default.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pre = dates // 2
     for acquired in ASCENDING.acquisitions(pre, dates - pre):
         rng = np.random.default_rng(acquired.toordinal())
-        write_speckled(folder / ASCENDING.scene_name(acquired), size_px, footprint_px or size_px, rng)
+        write_speckled(folder / ASCENDING.scene_name(acquired), size_px, corner_px, rng)
 
 
-def write_speckled(path: Path, size_px: int, footprint_px: int, rng: np.random.Generator) -> None:
+def write_speckled(path: Path, size_px: int, corner_px: int, rng: np.random.Generator) -> None:
     """Write one scene, a row of tiles at a time."""
     levels = np.stack([gamma_levels(mean) for mean in MEAN_GAMMA0.values()])
     with (
         rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MIB),
-        rasterio.open(path, "w", **_profile(size_px)) as scene,
+        rasterio.open(path, "w", **_profile(size_px, corner_px)) as scene,
     ):
         scene.descriptions = tuple(MEAN_GAMMA0)
         scene.update_tags(UNITS="linear power", headscarp="simulated")
@@ -63,7 +63,6 @@ def write_speckled(path: Path, size_px: int, footprint_px: int, rng: np.random.G
             rows = min(TILE_PX, size_px - top)
             for band, level in enumerate(levels, start=1):
                 pixels = level[rng.integers(0, LEVELS, (rows, size_px), dtype=np.uint8)]
-                blank_outside(pixels, top, size_px, footprint_px)
                 scene.write(pixels, band, window=Window(0, top, size_px, rows))
 
 
@@ -74,18 +73,9 @@ def gamma_levels(mean: float) -> NDArray[np.float32]:
     return (level.view(np.uint32) + np.uint32(0x8000) & np.uint32(0xFFFF0000)).view(np.float32)
 
 
-def blank_outside(pixels: NDArray[np.float32], top: int, size_px: int, footprint_px: int) -> None:
-    """Set to NaN, in place, what a row of tiles shows outside the centred footprint."""
-    first = (size_px - footprint_px) // 2
-    last = first + footprint_px
-    row = np.arange(top, top + len(pixels))
-    pixels[(row < first) | (row >= last)] = np.nan
-    pixels[:, :first] = np.nan
-    pixels[:, last:] = np.nan
-
-
-def _profile(size_px: int) -> dict[str, Any]:
-    transform = Affine(SPACING_M, 0.0, WEST_M, 0.0, -SPACING_M, NORTH_M)
+def _profile(size_px: int, corner_px: int) -> dict[str, Any]:
+    shift_m = SPACING_M * corner_px
+    transform = Affine(SPACING_M, 0.0, WEST_M + shift_m, 0.0, -SPACING_M, NORTH_M - shift_m)
     grid = {"height": size_px, "width": size_px, "crs": CRS, "transform": transform}
     layout = {"tiled": True, "blockxsize": TILE_PX, "blockysize": TILE_PX, "interleave": "band"}
     packing = {"compress": "zstd", "zstd_level": 1}

@@ -55,7 +55,7 @@ def test_a_day_is_told_from_a_moment(text: str) -> None:
     "text", ["", "2018", "20181305", "20180905T2500", "20180905T256000", "soon", "201809051"]
 )
 def test_what_is_no_time_raises(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - the message is Python's own
+    with pytest.raises(ValueError):  # the message is Python's own
         parse_time(text)
 
 
@@ -182,6 +182,6 @@ def test_a_pattern_may_skip_several_parts() -> None:
 
 @pytest.mark.parametrize("pattern", ["{date}_{acquired}", "{platform}", "S1A", "{acquired}_{acquired}"])
 def test_a_pattern_without_its_date_or_with_unknown_or_repeated_fields_is_refused(pattern: str) -> None:
-    with pytest.raises(SceneError, match="a name pattern with {acquired}") as caught:
+    with pytest.raises(SceneError, match="a name pattern with") as caught:
         compile_pattern(pattern)
     assert caught.value.given == repr(pattern)

@@ -101,7 +101,7 @@ def test_power_is_positive_or_nan_and_matches_a_loop(
     values: FloatArray, nodata: float | None, scale: BackscatterScale
 ) -> None:
     def one(value: float) -> float:
-        if value == 0 or value == nodata or (scale is not DECIBEL and value < 0):
+        if value in (0, nodata) or (scale is not DECIBEL and value < 0):
             return math.nan
         return {POWER: value, DECIBEL: 10 ** (value / 10), AMPLITUDE: value * value}[scale]
 

@@ -11,6 +11,7 @@ from headscarp.geometry.orbit import orbit_state_from_burst
 from headscarp.ingest.names import (
     orbit_state_in_tags,
     parse_time,
+    polarization_in,
     relative_orbit_in_tags,
     scale_in_tags,
 )
@@ -19,10 +20,13 @@ from headscarp.ingest.protocol import Facts, Header, Known
 from headscarp.vocabulary import BackscatterScale, OrbitState
 
 _NAME = re.compile(
-    r"OPERA_L2_RTC-S1_(?P<burst>T(?P<track>\d{3})-(?P<number>\d{6})-(?P<swath>[A-Z]{2}\d))_"
-    r"(?P<acquired>\d{8}T\d{6})Z_(?P<processed>\d{8}T\d{6})Z_(?P<platform>S1[A-D])_"
+    r"OPERA_L2_RTC-S1_(?P<burst_id>T\d{3}-\d{6}-[A-Z]{2}\d)_(?P<zero_doppler_start_time>\d{8}T\d{6})Z_"
+    r"(?P<processing_datetime>\d{8}T\d{6})Z_(?P<platform>S1[A-D])_"
     r"\d+_v[\d.]+_(?P<polarization>VV|VH|HH|HV)(?:_|\.|$)"
 )
+"""Facts in the file name, by the names that their tags have."""
+_BURST = re.compile(r"T(?P<track>\d{3})[-_](?P<number>\d+)[-_](?P<swath>[A-Z]{2}\d)", re.IGNORECASE)
+_NEEDED_TAGS = {"burst_id", "zero_doppler_start_time", "polarization"}
 
 
 class OperaReader:
@@ -31,31 +35,40 @@ class OperaReader:
     name = "OPERA RTC-S1"
 
     def recognises(self, header: Header) -> bool:
-        """Tell whether the name is an OPERA RTC-S1 backscatter layer's."""
-        return _NAME.search(header.path.name) is not None
+        """Tell whether name or tags are those of an OPERA RTC-S1 backscatter layer."""
+        by_tags = header.tags.keys() >= _NEEDED_TAGS and "mask" not in header.path.stem.lower()
+        return by_tags or _NAME.search(header.path.name) is not None
 
     def facts(self, header: Header, options: IngestOptions) -> list[Facts]:
         """State the facts of the one acquisition in the file."""
         name = _NAME.search(header.path.name)
-        if name is None:
+        known = (name.groupdict() if name else {}) | header.tags
+        burst = _BURST.search(known["burst_id"])
+        polarization = polarization_in(known["polarization"])
+        if burst is None or polarization is None:
             return []
-        tags = header.tags
-        acquired, _ = parse_time(tags.get("zero_doppler_start_time", name["acquired"]))
-        processed, _ = parse_time(tags.get("processing_datetime", name["processed"]))
+        processed = known.get("processing_datetime")
         return [
             Facts(
-                bands={name["polarization"]: 1},  # type: ignore[dict-item]
-                acquired=acquired,
-                processed=processed,
-                platform=name["platform"],
-                burst=name["burst"],
-                orbit_state=orbit_state_in_tags(tags) or _orbit_state(name),
-                relative_orbit=relative_orbit_in_tags(tags) or Known(int(name["track"]), "burst identifier"),
-                scale=scale_in_tags(tags) or Known(BackscatterScale.POWER, "product definition"),
+                bands={polarization: 1},
+                acquired=parse_time(known["zero_doppler_start_time"])[0],
+                processed=parse_time(processed)[0] if processed else None,
+                platform=_platform(known.get("platform", "")),
+                burst="T{}-{}-{}".format(*burst.groups()).upper(),
+                orbit_state=orbit_state_in_tags(header.tags) or _orbit_state(burst),
+                relative_orbit=relative_orbit_in_tags(header.tags)
+                or Known(int(burst["track"]), "burst identifier"),
+                scale=scale_in_tags(header.tags) or Known(BackscatterScale.POWER, "product definition"),
             )
         ]
 
 
-def _orbit_state(name: re.Match[str]) -> Known[OrbitState]:
-    state = orbit_state_from_burst(int(name["number"]), int(name["track"]))
+def _platform(text: str) -> str | None:
+    """Read "S1A" or "Sentinel-1A" as "S1A"."""
+    found = re.search(r"S(?:entinel-)?1([A-D])", text, re.IGNORECASE)
+    return f"S1{found[1].upper()}" if found else None
+
+
+def _orbit_state(burst: re.Match[str]) -> Known[OrbitState]:
+    state = orbit_state_from_burst(int(burst["number"]), int(burst["track"]))
     return Known(state, "burst identifier")
