@@ -210,7 +210,8 @@ def _read_vector(path: Path) -> shapely.Geometry:
             "export the area as GeoPackage or GeoJSON polygons",
         )
     polygons = frame.geometry[frame.geometry.notna()].make_valid()
-    whole: shapely.Geometry = polygons.to_crs(WGS84).union_all()
+    dense = polygons.segmentize(_longest_edge(polygons.total_bounds.tolist()))
+    whole: shapely.Geometry = dense.to_crs(WGS84).union_all()
     return whole
 
 
@@ -223,11 +224,15 @@ def _has_area(frame: gpd.GeoDataFrame) -> bool:
 
 def _project(area: shapely.Geometry, crs: Any) -> shapely.Geometry:
     """Area in another CRS, its edges densified so that they stay on the ground they followed."""
-    west, south, east, north = shapely.bounds(area).tolist()
-    step = max(east - west, north - south) / 50.0
-    dense = shapely.segmentize(area, step)
+    dense = shapely.segmentize(area, _longest_edge(shapely.bounds(area).tolist()))
     projected: shapely.Geometry = gpd.GeoSeries([dense], crs=WGS84).to_crs(crs.to_wkt()).iloc[0]
     return projected
+
+
+def _longest_edge(bounds: Sequence[float]) -> float:
+    """Edge length of an area, in its units, up to which a straight edge stays straight in another CRS."""
+    left, bottom, right, top = bounds
+    return max(right - left, top - bottom) / 50.0
 
 
 def _union(bounds: list[Bounds]) -> Bounds:
