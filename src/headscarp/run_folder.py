@@ -17,6 +17,7 @@ import rasterio.shutil
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
+from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from headscarp.errors import OutputError
@@ -157,13 +158,18 @@ class RasterWriter:
     def finish(self, resampling: str = "average") -> None:
         """Close, and copy into a cloud-optimised GeoTIFF with overviews."""
         self._dataset.close()
+        # overviews made here skip tiles that were never written; the COG driver's own would not
+        with (
+            rasterio.Env(SPARSE_OK_OVERVIEW=True, COMPRESS_OVERVIEW="DEFLATE"),
+            rasterio.open(self._beside, "r+") as dataset,
+        ):
+            dataset.build_overviews(_overview_factors(dataset.shape), Resampling[resampling])
         rasterio.shutil.copy(
             self._beside,
             self.path,
             driver="COG",
             compress="deflate",
             blocksize=TILE_PX,
-            overview_resampling=resampling,
             sparse_ok=True,
             bigtiff="if_safer",
             num_threads="ALL_CPUS",
@@ -193,6 +199,15 @@ class RasterReader:
             window=Window.from_slices(tile.rows, tile.cols),
         )
         return dict(zip(wanted, values, strict=True))
+
+
+def _overview_factors(shape: tuple[int, int]) -> list[int]:
+    """Halvings until the whole raster fits in a tile."""
+    factors, factor = [], 2
+    while max(shape) * 2 > TILE_PX * factor:
+        factors.append(factor)
+        factor *= 2
+    return factors
 
 
 def _refuse_taken(final: Path, overwrite: bool) -> None:

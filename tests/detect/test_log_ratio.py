@@ -191,7 +191,8 @@ def power_stack(rng: np.random.Generator, orbit_state: str, post_shift_db: float
         pol: (("time", "y", "x"), (level * rng.gamma(6, 1 / 6, (8, 40, 50)) * shift).astype(np.float32))
         for pol, level in (("VV", 0.1), ("VH", 0.02))
     }
-    return xr.Dataset(bands, attrs={"orbit_state": orbit_state})
+    times = np.datetime64("2024-01-01", "ns") + 12 * np.arange(8) * np.timedelta64(1, "D")
+    return xr.Dataset(bands, coords={"time": times}, attrs={"orbit_state": orbit_state})
 
 
 @pytest.mark.parametrize("shift_db", [-3.0, 0.7])

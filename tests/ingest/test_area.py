@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
+from pyproj import Transformer
 
 from headscarp.errors import GridError
 from headscarp.grid import pixel_offset
@@ -275,6 +276,16 @@ def test_scenes_that_miss_the_area_are_refused_with_both_extents(write_files: Wr
         choose_grid(files, AreaOptions(bbox=(10.0, 45.0, 10.1, 45.1)))
     assert "scenes (580000, 4.729e+06, 581200, 4.73e+06)" in caught.value.given
     assert "area (" in caught.value.given
+
+
+def test_the_edges_of_a_box_follow_their_parallels(write_files: WriteFiles) -> None:
+    """Half a degree off the central meridian the parallel lies tens of metres off the straight line."""
+    area = choose_grid(write_files({}), AreaOptions(bbox=(141.4, 42.6, 142.6, 42.8))).area
+    assert area is not None
+    transformer = Transformer.from_crs("EPSG:4326", "EPSG:32654", always_xy=True)
+    for longitude in np.linspace(141.45, 142.55, 12):
+        edge = shapely.Point(transformer.transform(longitude, 42.8))
+        assert area.exterior.distance(edge) < 0.5
 
 
 # The mask

@@ -32,6 +32,9 @@ ESA = "S1A_IW_GRDH_1SDV_20180905T084250_20180905T084315_023580_028F6B_A79E"
 OPERA = "OPERA_L2_RTC-S1_T068-145120-IW2_20180905T084250Z_20250101T000102Z_S1A_30_v1.0"
 HYP3 = "S1A_IW_20180905T084250_DVP_RTC20_G_g{scale}uned_FD6A"
 OPERA_TAGS = {
+    "BURST_ID": "t068_145120_iw2",
+    "PLATFORM": "Sentinel-1A",
+    "POLARIZATION": "VV VH",  # a product may list all of its own; the name says which this file holds
     "ORBIT_PASS_DIRECTION": "descending",
     "TRACK_NUMBER": "46",
     "ZERO_DOPPLER_START_TIME": "2018-09-05T08:42:51.250000Z",
@@ -81,6 +84,14 @@ STYLES = [
     ),
     Style(
         "OPERA with tags", f"{OPERA}_VH.tif", "OPERA RTC-S1", tags=OPERA_TAGS,
+        acquired=MOMENT.replace(second=51), orbit=46, orbit_source="tag TRACK_NUMBER",
+        state=DESCENDING, state_source="tag ORBIT_PASS_DIRECTION",
+        scale_source="tag PROCESSING_INFORMATION_OUTPUT_BACKSCATTER_EXPRESSION_CONVENTION",
+        processed=datetime(2025, 2, 2, tzinfo=UTC), burst="T068-145120-IW2",
+    ),
+    Style(
+        "OPERA tags under another name", "rtc_of_september.tif", "OPERA RTC-S1",
+        tags={**OPERA_TAGS, "POLARIZATION": "VH"},
         acquired=MOMENT.replace(second=51), orbit=46, orbit_source="tag TRACK_NUMBER",
         state=DESCENDING, state_source="tag ORBIT_PASS_DIRECTION",
         scale_source="tag PROCESSING_INFORMATION_OUTPUT_BACKSCATTER_EXPRESSION_CONVENTION",

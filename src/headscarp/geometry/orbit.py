@@ -95,7 +95,8 @@ def local_solar_time_h(acquired: datetime, longitude_deg: float) -> float:
         Hours in [0, 24).
     """
     utc_h = acquired.hour + acquired.minute / 60.0 + acquired.second / 3600.0
-    return (utc_h + longitude_deg / 15.0) % 24.0
+    hour = (utc_h + longitude_deg / 15.0) % 24.0
+    return hour if hour < 24.0 else 0.0  # a hair below zero rounds up to the full circle
 
 
 def orbit_state_from_solar_time(

@@ -119,7 +119,16 @@ def _rasters(paths: list[Path]) -> list[tuple[Path, bool]]:
 def _scene_files(path: Path, options: IngestOptions) -> list[SceneFile]:
     header = read_header(path)
     reader = next(reader for reader in READERS if reader.recognises(header))
-    return [complete(facts, header, reader.name, options) for facts in reader.facts(header, options)]
+    try:
+        found = reader.facts(header, options)
+    except ValueError as error:
+        raise SceneError(
+            f"facts that {reader.name} files state in names and tags",
+            f"{path.name} ({error})",
+            "its date or orbit cannot be read",
+            "check whether the file was renamed, or leave it out",
+        ) from error
+    return [complete(facts, header, reader.name, options) for facts in found]
 
 
 def _orbit_state(facts: Facts, header: Header, options: IngestOptions) -> Known[OrbitState]:

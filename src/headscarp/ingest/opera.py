@@ -44,7 +44,7 @@ class OperaReader:
         name = _NAME.search(header.path.name)
         known = (name.groupdict() if name else {}) | header.tags
         burst = _BURST.search(known["burst_id"])
-        polarization = polarization_in(known["polarization"])
+        polarization = polarization_in(name["polarization"] if name else known["polarization"])
         if burst is None or polarization is None:
             return []
         processed = known.get("processing_datetime")

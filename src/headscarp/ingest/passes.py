@@ -32,7 +32,7 @@ MAX_DIFFERENCE_DB = 1.0
 
 
 def drop_repeats(files: Iterable[SceneFile]) -> tuple[list[SceneFile], list[tuple[SceneFile, str]]]:
-    """Keep one processing of each acquisition, the newest.
+    """Keep one processing of each acquisition, the newest that holds all of its polarisations.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def drop_repeats(files: Iterable[SceneFile]) -> tuple[list[SceneFile], list[tupl
     kept: list[SceneFile] = []
     rejected: list[tuple[SceneFile, str]] = []
     for file in sorted(files, key=_newest_first):
-        newer = next((other for other in kept if is_repeat(file, other)), None)
+        newer = next((o for o in kept if is_repeat(file, o) and set(file.bands) <= set(o.bands)), None)
         if newer is None:
             kept.append(file)
         else:
