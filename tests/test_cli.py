@@ -48,7 +48,7 @@ def run(*arguments: object) -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
-def refused(arguments: Sequence[object], *fragments: str) -> None:
+def assert_refused(arguments: Sequence[object], *fragments: str) -> None:
     """Hold a call against the promise: exit code 2, four parts, no traceback."""
     done = run(*arguments)
     assert done.returncode == 2, done.stdout + done.stderr
@@ -113,27 +113,27 @@ class TestBadInput:
     def test_no_scene_after_says_when_the_last_one_was(self, real_data: Path, tmp_path: Path) -> None:
         enga = real_data / "opera_rtc_s1" / "T009_enga"
         arguments = ("map", enga, "--event-date", "2024-05-24", "--out", tmp_path / "run")
-        refused(arguments, "after the event", "2024-05-22")
+        assert_refused(arguments, "after the event", "2024-05-22")
         assert not any(tmp_path.iterdir())
 
     def test_no_scene_before(self, small_event: SmallEvent, tmp_path: Path) -> None:
         arguments = ("map", small_event.scenes, "--event-date", "2024-01-02", "--out", tmp_path / "run")
-        refused(arguments, "before the event", "2024-03-")
+        assert_refused(arguments, "before the event", "2024-03-")
 
     def test_pieces_that_contradict_each_other(self, real_data: Path, tmp_path: Path) -> None:
         misplaced = real_data / "opera_rtc_s1" / "T137_misplaced"
         arguments = ("map", misplaced, "--event-date", "2024-09-01", "--out", tmp_path / "run")
-        refused(arguments, "T137-292319-IW2", "T137-292320-IW2", "same ground")
+        assert_refused(arguments, "T137-292319-IW2", "T137-292320-IW2", "same ground")
 
     def test_scenes_that_miss_the_area(self, small_event: SmallEvent, tmp_path: Path) -> None:
         arguments = ("map", small_event.scenes, "--event-date", EVENT_DATE, "--bbox", 10, 40, 11, 41)
-        refused((*arguments, "--out", tmp_path / "run"), "area of interest")
+        assert_refused((*arguments, "--out", tmp_path / "run"), "area of interest")
 
     def test_truncated_tiff(self, small_event: SmallEvent, tmp_path: Path) -> None:
         broken = scene_path(small_event.scenes, "ASC", -2)
         broken.write_bytes(broken.read_bytes()[:40_000])
         arguments = ("map", small_event.scenes, "--event-date", EVENT_DATE, "--out", tmp_path / "run")
-        refused(arguments, broken.name)
+        assert_refused(arguments, broken.name)
         assert not (tmp_path / "run").exists()
 
     @pytest.mark.parametrize(("stored_db", "declared"), [(True, "linear"), (False, "db")])
@@ -145,17 +145,19 @@ class TestBadInput:
         for step in (-1, 0):
             write_scene(scene_path(tmp_path / "scenes", "ASC", step), {"VV": values})
         arguments = ("map", tmp_path / "scenes", "--event-date", EVENT_DATE, "--scale", declared)
-        refused((*arguments, "--out", tmp_path / "run"), "declared (--scale)")
+        assert_refused((*arguments, "--out", tmp_path / "run"), "declared (--scale)")
 
     def test_future_date(self, small_event: SmallEvent, tmp_path: Path) -> None:
         tomorrow = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%d")
         arguments = ("map", small_event.scenes, "--event-date", tomorrow, "--out", tmp_path / "run")
-        refused(arguments, "in the past", tomorrow)
+        assert_refused(arguments, "in the past", tomorrow)
 
     def test_unwritable_out(self, small_event: SmallEvent, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("not a folder")
         out = tmp_path / "file" / "run"
-        refused(("map", small_event.scenes, "--event-date", EVENT_DATE, "--out", out), "can be written")
+        assert_refused(
+            ("map", small_event.scenes, "--event-date", EVENT_DATE, "--out", out), "can be written"
+        )
 
     def test_out_that_holds_a_run_is_kept_then_replaced(
         self, small_event: SmallEvent, tmp_path: Path
@@ -164,7 +166,7 @@ class TestBadInput:
         arguments = ("map", small_event.scenes, "--event-date", EVENT_DATE, "--out", out)
         assert run(*arguments).returncode == 0
         before = (out / "run.json").read_bytes()
-        refused(arguments, "--overwrite")
+        assert_refused(arguments, "--overwrite")
         assert (out / "run.json").read_bytes() == before
         assert run(*arguments, "--overwrite").returncode == 0
         assert (out / "run.json").read_bytes() != before
@@ -179,7 +181,7 @@ class TestBadInput:
         before = (out / "run.json").read_bytes()
         broken = scene_path(small_event.scenes, "DSC", 1)
         broken.write_bytes(broken.read_bytes()[:40_000])
-        refused(arguments, broken.name)
+        assert_refused(arguments, broken.name)
         assert (out / "run.json").read_bytes() == before
 
     @pytest.mark.parametrize(
@@ -204,23 +206,23 @@ class TestBadInput:
             arguments = ["--min-area-m2", "0", *arguments]
             change_for_good(small_event)
         base = ("map", small_event.scenes, "--event-date", EVENT_DATE, "--out", tmp_path / "run")
-        refused((*base, *arguments), fragment)
+        assert_refused((*base, *arguments), fragment)
 
     def test_missing_arguments(self, tmp_path: Path, small_event: SmallEvent) -> None:
-        refused(("map", small_event.scenes, "--out", tmp_path / "run"), "--event-date")
-        refused(("map", "--event-date", EVENT_DATE, "--out", tmp_path / "run"), "at least one")
+        assert_refused(("map", small_event.scenes, "--out", tmp_path / "run"), "--event-date")
+        assert_refused(("map", "--event-date", EVENT_DATE, "--out", tmp_path / "run"), "at least one")
         done = run("map", small_event.scenes, "--event-date", EVENT_DATE)
         assert (done.returncode, "--out" in done.stderr) == (2, True)
 
     def test_polygons_of_a_folder_that_holds_no_run(self, tmp_path: Path) -> None:
-        refused(("polygons", tmp_path), "headscarp map")
+        assert_refused(("polygons", tmp_path), "headscarp map")
 
     def test_polygons_with_a_threshold_outside_its_range(
         self, small_event: SmallEvent, tmp_path: Path
     ) -> None:
         out = tmp_path / "run"
         assert run("map", small_event.scenes, "--event-date", EVENT_DATE, "--out", out).returncode == 0
-        refused(("polygons", out, "--threshold", "2"), "threshold")
+        assert_refused(("polygons", out, "--threshold", "2"), "threshold")
 
 
 def test_zero_filled_edges_are_not_observed(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -21,7 +22,7 @@ from headscarp.ingest.stack import touches
 from headscarp.pipeline.plan import Plan
 from headscarp.pipeline.stages import Stages
 
-SAMPLE_PX = 2_000_000
+SAMPLE_PX = 1_000_000
 """Pixels, at most about, from which detectors learn the noise; a regular sample of a larger map."""
 
 FloatArray = NDArray[np.float32]
@@ -99,7 +100,7 @@ def walk_tiles(plan: Plan, scratch: Path, stages: Stages) -> Walk:
         Told of the progress.
     """
     work = tiles_with_data(plan)
-    stride = _stride(work)
+    stride = _stride(plan)
     stored: list[StoredTile] = []
     samples: list[Change] = []
     pseudo_samples: list[Change] = []
@@ -186,6 +187,8 @@ def _join(samples: Sequence[Change]) -> Change:
     return xr.concat(samples, dim="pixel", join="outer", data_vars="minimal", coords="minimal")
 
 
-def _stride(work: Sequence[Tile]) -> int:
-    pixels = sum(tile.shape[0] * tile.shape[1] for tile in work)
+def _stride(plan: Plan) -> int:
+    """Rows and columns from one sampled pixel to the next, from the ground that the scenes cover."""
+    covered = shapely.union_all([shapely.box(*bounds) for bounds in plan.footprints()])
+    pixels = shapely.area(covered) / abs(plan.geobox.transform.a * plan.geobox.transform.e)
     return max(1, int(np.ceil(np.sqrt(pixels / SAMPLE_PX))))
