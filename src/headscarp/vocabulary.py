@@ -33,7 +33,3 @@ class Role(StrEnum):
     PRE_EVENT = "pre_event"
     POST_EVENT = "post_event"
     REJECTED = "rejected"
-
-
-LABEL_IGNORE = 255
-"""Code for "do not score here" in uint8 labels."""

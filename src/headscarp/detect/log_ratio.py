@@ -214,14 +214,17 @@ class _Arrays:
 
     @classmethod
     def of(cls, change: Change) -> _Arrays:
+        """Take the arrays out of a change in the order (orbit, polarization, ...)."""
         return cls(change["change_db"].values, change["pre_count"].values, change["post_count"].values)
 
     def flat(self) -> _Arrays:
+        """Join the trailing dimensions into one of pixels."""
         shape = (*self.change_db.shape[:2], -1)
         parts = (self.pre_count.reshape(shape), self.post_count.reshape(shape))
         return _Arrays(self.change_db.reshape(shape), *parts)
 
     def orbit(self, index: int) -> _Arrays:
+        """Keep one orbit, its dimension kept."""
         picked = [index]
         return _Arrays(self.change_db[picked], self.pre_count[picked], self.post_count[picked])
 

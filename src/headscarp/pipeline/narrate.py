@@ -15,6 +15,7 @@ from headscarp.features.change import fuse
 from headscarp.grid import crs_wkt, is_geographic, metres_per_unit, pixel_area_m2, tiles, unit_of
 from headscarp.ingest.area import inside
 from headscarp.ingest.raster import read_sha256
+from headscarp.ingest.stack import stack_label
 from headscarp.pipeline.detect import KM2, PseudoCount, Sums
 from headscarp.pipeline.notes import notes_of
 from headscarp.pipeline.plan import EARLIER, Plan
@@ -131,7 +132,8 @@ def _stacked_files(plan: Plan, label: str) -> list[SceneFile]:
         file
         for a in plan.assigned
         for file in a.scene.files
-        if a.scene.orbit_label == label and a.scene.acquired.replace(tzinfo=None) in times
+        if stack_label(a.scene, plan.options.change.pooling) == label
+        and a.scene.acquired.replace(tzinfo=None) in times
     ]
 
 
