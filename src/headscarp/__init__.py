@@ -32,8 +32,8 @@ from headscarp.ingest.files import read_scene_files
 from headscarp.ingest.options import IngestOptions
 from headscarp.ingest.passes import drop_repeats, group_scenes, refuse_contradictions
 from headscarp.ingest.stack import open_stacks
-from headscarp.pipeline.redraw import redraw_polygons
-from headscarp.pipeline.run import run_map
+from headscarp.pipeline.map.redraw import redraw_polygons
+from headscarp.pipeline.map.run import run_map
 from headscarp.polygons import PolygonOptions, draw_landslides
 
 __all__ = [

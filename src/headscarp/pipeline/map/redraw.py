@@ -11,7 +11,7 @@ import geopandas as gpd
 
 from headscarp.config import load_options
 from headscarp.grid import crs_wkt, pixel_area_m2, tiles
-from headscarp.pipeline.detect import KM2, polarization_of
+from headscarp.pipeline.map.detect import KM2, polarization_of
 from headscarp.polygons import PolygonOptions, ProbabilityTile, find_landslides
 from headscarp.record import ResultRecord, RunRecord
 from headscarp.report import write_report

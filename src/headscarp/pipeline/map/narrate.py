@@ -16,12 +16,12 @@ from headscarp.grid import crs_wkt, is_geographic, metres_per_unit, pixel_area_m
 from headscarp.ingest.area import inside
 from headscarp.ingest.raster import read_sha256
 from headscarp.ingest.stack import stack_label
-from headscarp.pipeline.detect import KM2, PseudoCount, Sums
-from headscarp.pipeline.notes import notes_of
-from headscarp.pipeline.plan import EARLIER, Plan
-from headscarp.pipeline.redraw import Drawn
+from headscarp.pipeline.map.detect import KM2, PseudoCount, Sums
+from headscarp.pipeline.map.notes import notes_of
+from headscarp.pipeline.map.plan import EARLIER, Plan
+from headscarp.pipeline.map.redraw import Drawn
+from headscarp.pipeline.map.tiles import Walk
 from headscarp.pipeline.stages import Stages
-from headscarp.pipeline.tiles import Walk
 from headscarp.polygons import PolygonOptions
 from headscarp.record import (
     DetectorRecord,

@@ -14,9 +14,9 @@ from headscarp.detect.protocol import FittedDetector
 from headscarp.features.change import Change, change_by_state, fuse
 from headscarp.features.terrain import Exclusion
 from headscarp.grid import Tile, pixel_area_m2
-from headscarp.pipeline.plan import Plan
+from headscarp.pipeline.map.plan import Plan
+from headscarp.pipeline.map.tiles import StoredTile
 from headscarp.pipeline.stages import Stages
-from headscarp.pipeline.tiles import StoredTile
 from headscarp.polygons import ORBIT_SCORE, PolygonOptions, ProbabilityTile, find_landslides
 from headscarp.record import FalseAlarms
 from headscarp.run_folder import CHANGE, OBSERVATIONS, PROBABILITY, SCORE, TERRAIN, RasterWriter

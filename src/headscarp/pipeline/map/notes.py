@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from headscarp.event import SEASON_GAP_DAYS, season_gap_days
-from headscarp.pipeline.detect import Sums
-from headscarp.pipeline.plan import Plan
+from headscarp.pipeline.map.detect import Sums
+from headscarp.pipeline.map.plan import Plan
 from headscarp.record import OrbitRecord
 from headscarp.scene import polarizations_of
 from headscarp.vocabulary import OrbitState, Role

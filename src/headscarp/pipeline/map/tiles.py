@@ -19,7 +19,7 @@ from headscarp.grid import Tile, expand, spacing_m, tiles
 from headscarp.ingest.area import inside
 from headscarp.ingest.dem import read_height
 from headscarp.ingest.stack import touches
-from headscarp.pipeline.plan import Plan
+from headscarp.pipeline.map.plan import Plan
 from headscarp.pipeline.stages import Stages
 
 SAMPLE_PX = 1_000_000

@@ -19,12 +19,12 @@ from headscarp.detect.options import make_detector
 from headscarp.detect.protocol import Detector, FittedDetector
 from headscarp.errors import HeadscarpError, OptionsError
 from headscarp.grid import crs_wkt
-from headscarp.pipeline.detect import LADDER, PseudoCount, count_false_alarms, map_pseudo_event, write_map
-from headscarp.pipeline.narrate import Facts, compose_record
-from headscarp.pipeline.plan import Plan, make_plan
-from headscarp.pipeline.redraw import draw_run
+from headscarp.pipeline.map.detect import LADDER, PseudoCount, count_false_alarms, map_pseudo_event, write_map
+from headscarp.pipeline.map.narrate import Facts, compose_record
+from headscarp.pipeline.map.plan import Plan, make_plan
+from headscarp.pipeline.map.redraw import draw_run
+from headscarp.pipeline.map.tiles import Walk, walk_tiles
 from headscarp.pipeline.stages import Progress, Stages, silent
-from headscarp.pipeline.tiles import Walk, walk_tiles
 from headscarp.polygons import PolygonOptions
 from headscarp.record import RunRecord
 from headscarp.report import write_report

@@ -1,51 +1,19 @@
-"""The command line: arguments to options, options to the pipeline, errors to people."""
+"""The commands of the main job: ``map``, ``polygons`` and ``config``."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
-from headscarp import __version__
-from headscarp.config import default_yaml, describe, load_options
-from headscarp.errors import HeadscarpError
+from headscarp.cli.app import Quiet, app, option, out_console, progress_bars, required_out
+from headscarp.config import default_yaml, load_options
 from headscarp.record import RunRecord
-
-app = typer.Typer(
-    name="headscarp",
-    help="Map landslides from Sentinel-1 radar after an earthquake or a storm.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-out_console = Console()
-err_console = Console(stderr=True)
-
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
-
-
-def _option(name: str, *flags: str, **more: Any) -> Any:
-    """An option whose help is the configuration's own description."""
-    return typer.Option(*flags, help=describe(name), show_default=False, **more)
-
-
-@app.callback(invoke_without_command=True)
-def headscarp(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
-) -> None:
-    """Map landslides from Sentinel-1 radar after an earthquake or a storm."""
-    if version:
-        out_console.print(f"headscarp {__version__}", highlight=False)
-        raise typer.Exit
 
 
 @app.command("map")
@@ -54,27 +22,27 @@ def map_command(
         list[Path] | None, typer.Argument(help="Files and folders of scenes.", show_default=False)
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder to write.")] = None,
-    event_date: Annotated[str | None, _option("event.date", "--event-date")] = None,
-    pre: Annotated[tuple[str, str] | None, _option("event.pre", "--pre", metavar="START END")] = None,
-    post: Annotated[tuple[str, str] | None, _option("event.post", "--post", metavar="START END")] = None,
-    aoi: Annotated[Path | None, _option("area.aoi", "--aoi")] = None,
+    event_date: Annotated[str | None, option("event.date", "--event-date")] = None,
+    pre: Annotated[tuple[str, str] | None, option("event.pre", "--pre", metavar="START END")] = None,
+    post: Annotated[tuple[str, str] | None, option("event.post", "--post", metavar="START END")] = None,
+    aoi: Annotated[Path | None, option("area.aoi", "--aoi")] = None,
     bbox: Annotated[
-        tuple[float, float, float, float] | None, _option("area.bbox", "--bbox", metavar="W S E N")
+        tuple[float, float, float, float] | None, option("area.bbox", "--bbox", metavar="W S E N")
     ] = None,
-    crs: Annotated[str | None, _option("area.crs", "--crs")] = None,
-    spacing: Annotated[float | None, _option("area.spacing", "--spacing")] = None,
-    dem: Annotated[Path | None, _option("terrain.dem", "--dem")] = None,
-    min_slope_deg: Annotated[float | None, _option("terrain.min_slope_deg", "--min-slope-deg")] = None,
-    scale: Annotated[str | None, _option("ingest.scale", "--scale")] = None,
-    orbit_state: Annotated[str | None, _option("ingest.orbit_state", "--orbit-state")] = None,
-    pattern: Annotated[str | None, _option("ingest.name_pattern", "--name-pattern")] = None,
-    pooling: Annotated[str | None, _option("change.pooling", "--pooling")] = None,
-    detector: Annotated[str | None, _option("detect.detector", "--detector")] = None,
-    threshold: Annotated[float | None, _option("polygons.threshold", "--threshold")] = None,
+    crs: Annotated[str | None, option("area.crs", "--crs")] = None,
+    spacing: Annotated[float | None, option("area.spacing", "--spacing")] = None,
+    dem: Annotated[Path | None, option("terrain.dem", "--dem")] = None,
+    min_slope_deg: Annotated[float | None, option("terrain.min_slope_deg", "--min-slope-deg")] = None,
+    scale: Annotated[str | None, option("ingest.scale", "--scale")] = None,
+    orbit_state: Annotated[str | None, option("ingest.orbit_state", "--orbit-state")] = None,
+    pattern: Annotated[str | None, option("ingest.name_pattern", "--name-pattern")] = None,
+    pooling: Annotated[str | None, option("change.pooling", "--pooling")] = None,
+    detector: Annotated[str | None, option("detect.detector", "--detector")] = None,
+    threshold: Annotated[float | None, option("polygons.threshold", "--threshold")] = None,
     false_alarms: Annotated[
-        float | None, _option("detect.false_alarms_per_100km2", "--false-alarms-per-100km2")
+        float | None, option("detect.false_alarms_per_100km2", "--false-alarms-per-100km2")
     ] = None,
-    min_area_m2: Annotated[float | None, _option("polygons.min_area_m2", "--min-area-m2")] = None,
+    min_area_m2: Annotated[float | None, option("polygons.min_area_m2", "--min-area-m2")] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="YAML file of options; the command line wins.")
     ] = None,
@@ -85,7 +53,7 @@ def map_command(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more: files, stages, notes.")] = False,
 ) -> None:
     """Map landslides from a folder of scenes and an event date."""
-    from headscarp.pipeline.run import run_map
+    from headscarp.pipeline.map.run import run_map
 
     options = load_options(
         config,
@@ -110,21 +78,21 @@ def map_command(
             "polygons.min_area_m2": min_area_m2,
         },
     )
-    with _progress(quiet) as progress:
-        record = run_map(options, _required_out(out), overwrite, progress)
+    with progress_bars(quiet) as progress:
+        record = run_map(options, required_out(out), overwrite, progress)
     if not quiet:
-        _tell(record, _required_out(out), verbose)
+        _tell(record, required_out(out), verbose)
 
 
 @app.command("polygons")
 def polygons_command(
     run: Annotated[Path, typer.Argument(help="Run folder that `headscarp map` wrote.")],
-    threshold: Annotated[float | None, _option("polygons.threshold", "--threshold")] = None,
-    min_area_m2: Annotated[float | None, _option("polygons.min_area_m2", "--min-area-m2")] = None,
+    threshold: Annotated[float | None, option("polygons.threshold", "--threshold")] = None,
+    min_area_m2: Annotated[float | None, option("polygons.min_area_m2", "--min-area-m2")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Draw the landslides of a run again, from its stored probability."""
-    from headscarp.pipeline.redraw import redraw_polygons
+    from headscarp.pipeline.map.redraw import redraw_polygons
 
     record = redraw_polygons(run, threshold, min_area_m2)
     if not quiet:
@@ -135,44 +103,6 @@ def polygons_command(
 def config_command() -> None:
     """Print every option with its default, as commented YAML for --config."""
     sys.stdout.write(default_yaml())
-
-
-def main() -> None:
-    """Run the command line; bad input ends with exit code 2 and no traceback."""
-    try:
-        app(standalone_mode=True)
-    except HeadscarpError as error:
-        err_console.print(f"[bold red]headscarp: bad input[/]\n{escape(str(error))}", soft_wrap=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err_console.print("headscarp: interrupted; nothing was written")
-        sys.exit(130)
-
-
-def _required_out(out: Path | None) -> Path:
-    if out is None:
-        raise typer.BadParameter("the run folder to write is missing", param_hint="--out")
-    return out
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Any]:
-    """Progress bars on the error stream, one a stage."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    tasks: dict[str, TaskID] = {}
-    with ProgressBar(*columns, console=err_console, disable=quiet, transient=True) as bars:
-
-        def progress(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
-
-        yield progress
 
 
 def _tell(record: RunRecord, folder: Path, verbose: bool) -> None:

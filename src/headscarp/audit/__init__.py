@@ -1,0 +1,1 @@
+"""The leakage auditor: what a split into training, validation and test lets through."""

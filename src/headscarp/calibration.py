@@ -1,0 +1,1 @@
+"""Calibration of a probability, fitted on validation ground and applied elsewhere."""

@@ -1,0 +1,1 @@
+"""From a map and the truth to an evaluation folder."""

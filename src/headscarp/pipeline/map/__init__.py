@@ -1,0 +1,1 @@
+"""The main job: scenes and an event date become a run folder."""
