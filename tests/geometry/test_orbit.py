@@ -15,7 +15,9 @@ from headscarp.geometry.orbit import (
     BURST_CYCLE_S,
     BURST_ORBIT_S,
     ORBIT_S,
+    heading_deg,
     local_solar_time_h,
+    look_azimuth_deg,
     orbit_state_from_burst,
     orbit_state_from_solar_time,
     relative_orbit_from_absolute,
@@ -181,3 +183,39 @@ def test_every_orbit_of_every_cycle_is_found(cycles: int, orbit: int, share: flo
     node = datetime(2023, 1, 9, 17, 59, 58, tzinfo=UTC)  # of relative orbit 1, S1B
     moment = node + timedelta(days=12 * cycles, seconds=(orbit - 1 + share) * ORBIT_S)
     assert relative_orbit_from_time("S1B", moment) == orbit
+
+
+@pytest.mark.parametrize("latitude_deg", [-70.0, -30.0, 0.0, 42.0, 75.0])
+def test_ascending_passes_go_north_and_descending_ones_mirror_them(latitude_deg: float) -> None:
+    up, down = (heading_deg(state, latitude_deg) for state in (ASCENDING, DESCENDING))
+    assert 270.0 < up < 360.0
+    assert down == pytest.approx((180.0 - up) % 360.0)
+    assert heading_deg(ASCENDING, -latitude_deg) == pytest.approx(up)
+    assert (look_azimuth_deg(ASCENDING, latitude_deg) - up) % 360.0 == pytest.approx(90.0)
+
+
+def test_beyond_the_orbit_the_heading_is_that_of_its_turn() -> None:
+    assert heading_deg(ASCENDING, 90.0) == pytest.approx(270.0, abs=1.0)
+
+
+def test_headings_agree_with_real_annotations(real_data: Path) -> None:
+    """platformHeading and the scene's latitude as ESA's processor wrote them."""
+    found = 0
+    for text in annotations(real_data / "safe_grd"):
+        heading = float(re.search(r"<platformHeading>([^<]+)<", text)[1])  # type: ignore[index]
+        latitudes = [float(each) for each in re.findall(r"<latitude>([^<]+)<", text)]
+        state = OrbitState(re.search(r"<pass>([^<]+)<", text)[1].lower())  # type: ignore[index]
+        middle = (min(latitudes) + max(latitudes)) / 2.0
+        assert heading_deg(state, middle) == pytest.approx(heading % 360.0, abs=0.5)
+        found += 1
+    assert found >= 3
+
+
+def annotations(folder: Path) -> list[str]:
+    """Annotations of all products, unzipped or not."""
+    texts = [path.read_text() for path in sorted(folder.glob("*.SAFE/annotation/*.xml"))]
+    for path in sorted(folder.glob("*.zip")):
+        with zipfile.ZipFile(path) as archive:
+            names = [n for n in archive.namelist() if re.search(r"/annotation/s1[^/]*\.xml$", n)]
+            texts += [archive.read(name).decode() for name in names]
+    return texts

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from headscarp.errors import GridError
-from headscarp.geometry.terrain import HALO_PX, gradient, hillshade, slope_deg
+from headscarp.geometry.terrain import HALO_PX, aspect_deg, gradient, hillshade, slope_deg
 
 INNER = (slice(HALO_PX, -HALO_PX), slice(HALO_PX, -HALO_PX))
 
@@ -114,6 +114,27 @@ def test_hillshade_equals_a_naive_loop(azimuth_deg: float, altitude_deg: float) 
         window = height[row : row + 3, column : column + 3]
         expected = naive_shade(window, spacing_m, azimuth_deg, altitude_deg)
         assert shade[row + 1, column + 1] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("aspect", [0.0, 45.0, 90.0, 137.0, 180.0, 225.0, 270.0, 333.0])
+def test_plane_faces_its_own_way(aspect: float) -> None:
+    found = aspect_deg(plane_m(aspect, 30.0, (10.0, 25.0), (6, 7)), (10.0, 25.0))[INNER]
+    turned = (found - aspect + 180.0) % 360.0 - 180.0  # 359.99° is next to 0°
+    np.testing.assert_allclose(turned, 0.0, atol=1e-2)
+    assert np.all((found >= 0.0) & (found < 360.0))
+
+
+def test_flat_ground_faces_nowhere() -> None:
+    assert np.isnan(aspect_deg(np.full((5, 5), 30.0), (10.0, 10.0))).all()
+
+
+def test_aspect_equals_a_naive_loop() -> None:
+    height, spacing_m = rough_m((11, 13)), (10.0, 15.0)
+    facing = aspect_deg(height, spacing_m)
+    for row, column in np.ndindex(9, 11):
+        east, north = naive_gradient(height[row : row + 3, column : column + 3], *spacing_m)
+        expected = math.degrees(math.atan2(-east, -north)) % 360.0
+        assert facing[row + 1, column + 1] == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("command", ["slope", "hillshade"])

@@ -9,6 +9,7 @@ Torres et al. (2012), GMES Sentinel-1 mission, Remote Sensing of Environment 120
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 from headscarp.vocabulary import OrbitState
@@ -16,6 +17,9 @@ from headscarp.vocabulary import OrbitState
 REPEAT_CYCLE = timedelta(days=12)
 ORBITS_PER_CYCLE = 175
 ORBIT_S = REPEAT_CYCLE.total_seconds() / ORBITS_PER_CYCLE
+
+INCLINATION_DEG = 98.18
+"""Angle of the orbit's plane to the equator."""
 
 BURST_CYCLE_S = 2.758273
 BURST_PREAMBLE_S = 2.2998
@@ -178,6 +182,52 @@ def relative_orbit_from_time(platform: str, acquired: datetime) -> int | None:
     if min(since_node_s, ORBIT_S - since_node_s) < _NODE_UNCERTAINTY_S:
         return None
     return int(orbit) + 1
+
+
+def heading_deg(orbit_state: OrbitState, latitude_deg: float) -> float:
+    r"""Nominal direction of flight over the ground, clockwise from north.
+
+    On a circular orbit of inclination :math:`i`, seen from an Earth that turns once in :math:`N = 175/12`
+    revolutions,
+
+    .. math:: \tan \alpha = \frac{\cos i / \cos\phi - \cos\phi / N}{\pm\sqrt{1 - (\cos i/\cos\phi)^2}}
+
+    with the plus sign on ascending passes.
+
+    Parameters
+    ----------
+    orbit_state : OrbitState
+    latitude_deg : float
+        Within the 81.8° that the orbit reaches; beyond it, the heading there.
+
+    Returns
+    -------
+    float
+        Degrees in [0, 360); within half a degree of what products state.
+
+    Examples
+    --------
+    >>> round(heading_deg(OrbitState.ASCENDING, 0.0)), round(heading_deg(OrbitState.DESCENDING, 41.9))
+    (348, 194)
+    """
+    sine = math.cos(math.radians(INCLINATION_DEG))
+    cosine = max(math.cos(math.radians(latitude_deg)), abs(sine))
+    to_east = sine / cosine - cosine * REPEAT_CYCLE.days / ORBITS_PER_CYCLE
+    to_north = math.sqrt(1.0 - (sine / cosine) ** 2)
+    if orbit_state is OrbitState.DESCENDING:
+        to_north = -to_north
+    return math.degrees(math.atan2(to_east, to_north)) % 360.0
+
+
+def look_azimuth_deg(orbit_state: OrbitState, latitude_deg: float) -> float:
+    """Nominal direction from the radar to the ground, clockwise from north: Sentinel-1 looks right.
+
+    Examples
+    --------
+    >>> round(look_azimuth_deg(OrbitState.ASCENDING, 0.0))
+    78
+    """
+    return (heading_deg(orbit_state, latitude_deg) + 90.0) % 360.0
 
 
 def _wrap_deg(angle_deg: float) -> float:

@@ -1,7 +1,7 @@
-"""Slope and hillshade of a height model, by the 3x3 gradient of Horn (1981).
+"""Slope, aspect and hillshade of a height model, by the 3x3 gradient of Horn (1981).
 
 Rows run south and columns run east (a north-up grid). The weights, and so the values, are those of
-``gdaldem slope`` and ``gdaldem hillshade`` with their default algorithm. Nothing is invented where
+``gdaldem slope``, ``aspect`` and ``hillshade`` with their default algorithm. Nothing is invented where
 heights are missing: a pixel whose 3x3 window touches NaN, or leaves the array, is NaN.
 
 References
@@ -54,6 +54,38 @@ def slope_deg(height_m: NDArray[np.floating[Any]], spacing_m: tuple[Spacing, Spa
     """
     to_east, to_north = gradient(height_m, spacing_m)
     return np.rad2deg(np.arctan(np.hypot(to_east, to_north))).astype(np.float32)
+
+
+def aspect_deg(
+    height_m: NDArray[np.floating[Any]], spacing_m: tuple[Spacing, Spacing]
+) -> NDArray[np.float32]:
+    r"""Return the direction that each pixel's slope faces, clockwise from north.
+
+    .. math:: A = \operatorname{atan2}(-\partial z/\partial x, -\partial z/\partial y)
+
+    Parameters
+    ----------
+    height_m, spacing_m
+        As in :func:`slope_deg`.
+
+    Returns
+    -------
+    float32 array of shape (rows, columns)
+        Degrees in [0, 360), the way water runs; NaN where the slope is NaN and on flat ground, which
+        faces nowhere.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rising_east = np.tile(np.arange(4) * 10.0, (3, 1))
+    >>> float(aspect_deg(rising_east, (10.0, 10.0))[1, 1])
+    270.0
+    """
+    to_east, to_north = gradient(height_m, spacing_m)
+    facing = np.rad2deg(np.arctan2(-to_east, -to_north)) % 360.0
+    flat = (to_east == 0.0) & (to_north == 0.0)
+    rounded = np.where(flat, np.nan, facing).astype(np.float32)
+    return np.where(rounded == np.float32(360.0), np.float32(0.0), rounded)
 
 
 def hillshade(
