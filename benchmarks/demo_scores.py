@@ -1,52 +1,73 @@
-"""What the detector finds of the simulated demo event, over seeds, beside finding nothing.
+"""What the detector finds of the simulated demo event, over seeds, held against the exact truth.
 
-Run with ``python -m benchmarks.demo_scores``. Truth is known exactly; a landslide is found when a polygon
-touches it, a polygon is false when it touches none. Prints a Markdown table.
+Run with ``python -m benchmarks.demo_scores [--out DIR]``. The demo event of each seed is mapped; the first
+seed's ground chooses threshold and calibration (``headscarp evaluate``), the others are the test, pooled.
+Prints the tables in Markdown; with ``--out`` the evaluation folders are kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
-
-import geopandas as gpd
+from typing import Any
 
 import headscarp as hs
+from headscarp.config import load
+from headscarp.evaluate.options import EvaluateOptions
+from headscarp.pipeline.evaluate.run import run_evaluate
+from headscarp.pipeline.evaluate.table import evaluation_rows, markdown
 from headscarp.synthetic import write_demo_event
 
 EVENT_DATE = "2024-06-15"
-SEEDS = (7, 8, 9)
-LARGE_M2 = 5000.0
+SEEDS = (7, 8, 9, 10)
+VARIANTS: dict[str, dict[str, str]] = {
+    "the run's own threshold (0.8)": {},
+    "threshold of seed {first}": {"validation": "{validation}"},
+    "threshold and temperature of seed {first}": {"validation": "{validation}", "calibration": "temperature"},
+    "threshold and isotonic calibration of seed {first}": {
+        "validation": "{validation}",
+        "calibration": "isotonic",
+    },
+}
 
 
 def main() -> None:
-    """Map the demo event of each seed and print a row for each."""
+    """Map every seed, choose on the first, test on the others, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    seeds = parser.parse_args().seeds
-    sys.stdout.write("| seed | method | found | of these ≥ 0.5 ha | false polygons | area recall |\n")
-    sys.stdout.write("|---|---|---|---|---|---|\n")
-    for seed in seeds:
-        sys.stdout.write(rows(seed))
+    parser.add_argument("--out", type=Path, default=None, help="where the evaluation folders are kept")
+    options = parser.parse_args()
+    first, *others = options.seeds
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        grounds = {seed: map_seed(work, seed) for seed in options.seeds}
+        evaluate(work / "validation", [grounds[first]])
+        for number, (title, more) in enumerate(VARIANTS.items()):
+            filled = {name: text.format(validation=work / "validation") for name, text in more.items()}
+            done = evaluate(work / f"test{number}", [grounds[seed] for seed in others], **filled)
+            seeds = ", ".join(map(str, others))
+            sys.stdout.write(f"\nSeeds {seeds}; {title.format(first=first)}; {done.blocks.count} blocks\n\n")
+            sys.stdout.write(markdown(evaluation_rows(done)))
+        if options.out is not None:
+            for folder in ("validation", *(f"test{number}" for number in range(len(VARIANTS)))):
+                shutil.copytree(work / folder, options.out / folder)
 
 
-def rows(seed: int) -> str:
-    """Map the demo event of one seed; a row for the detector and one for finding nothing."""
-    with tempfile.TemporaryDirectory() as folder:
-        event = write_demo_event(Path(folder) / "event", seed=seed)
-        values = {"scenes": [event / "scenes"], "event.date": EVENT_DATE, "terrain.dem": event / "dem.tif"}
-        hs.run_map(hs.load_options(None, values), Path(folder) / "run")
-        truth = gpd.read_file(event / "inventory.gpkg")
-        found = gpd.read_file(Path(folder) / "run" / "landslides.gpkg")
-    ground, drawn = truth.geometry.union_all(), found.geometry.union_all()
-    hit, large = truth.intersects(drawn), truth["area_m2"] >= LARGE_M2
-    recall = ground.intersection(drawn).area / ground.area
-    false = int((~found.intersects(ground)).sum())
-    shares = f"{hit.sum()} of {len(truth)} | {(hit & large).sum()} of {large.sum()}"
-    nothing = f"| {seed} | nothing | 0 of {len(truth)} | 0 of {large.sum()} | 0 | 0% |\n"
-    return f"| {seed} | log-ratio | {shares} | {false} | {recall:.0%} |\n{nothing}"
+def map_seed(work: Path, seed: int) -> dict[str, Any]:
+    """Map the demo event of a seed; return it as a ground to evaluate."""
+    event, run = write_demo_event(work / f"event{seed}", seed=seed), work / f"run{seed}"
+    values = {"scenes": [event / "scenes"], "event.date": EVENT_DATE, "terrain.dem": event / "dem.tif"}
+    hs.run_map(hs.load_options(None, values), run)
+    truth = [event / "inventory.gpkg"]
+    return {"prediction": run, "truth": truth, "dem": event / "dem.tif", "event": f"seed {seed}"}
+
+
+def evaluate(out: Path, grounds: list[dict[str, Any]], **more: str) -> hs.Evaluation:
+    """Evaluate grounds into a folder."""
+    return run_evaluate(load(EvaluateOptions, None, {"grounds": grounds, **more}), out)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,11 @@ from importlib.metadata import version
 
 __version__ = version("headscarp")
 
-from headscarp.config import MapOptions, load_options
+from headscarp.config import MapOptions, load, load_options
 from headscarp.detect.log_ratio import LogRatio, LogRatioOptions
 from headscarp.errors import HeadscarpError
+from headscarp.evaluate.options import EvaluateOptions, GroundOptions
+from headscarp.evaluate.record import Evaluation
 from headscarp.event import Event, EventOptions
 from headscarp.features.change import Split, change_of_stacks, fuse, split_dates
 from headscarp.ingest.area import AreaOptions, choose_grid
@@ -32,14 +34,19 @@ from headscarp.ingest.files import read_scene_files
 from headscarp.ingest.options import IngestOptions
 from headscarp.ingest.passes import drop_repeats, group_scenes, refuse_contradictions
 from headscarp.ingest.stack import open_stacks
+from headscarp.pipeline.evaluate.compare import run_compare
+from headscarp.pipeline.evaluate.run import run_evaluate
 from headscarp.pipeline.map.redraw import redraw_polygons
 from headscarp.pipeline.map.run import run_map
 from headscarp.polygons import PolygonOptions, draw_landslides
 
 __all__ = [
     "AreaOptions",
+    "EvaluateOptions",
+    "Evaluation",
     "Event",
     "EventOptions",
+    "GroundOptions",
     "HeadscarpError",
     "IngestOptions",
     "LogRatio",
@@ -54,11 +61,14 @@ __all__ = [
     "drop_repeats",
     "fuse",
     "group_scenes",
+    "load",
     "load_options",
     "open_stacks",
     "read_scene_files",
     "redraw_polygons",
     "refuse_contradictions",
+    "run_compare",
+    "run_evaluate",
     "run_map",
     "split_dates",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -35,11 +35,21 @@ class MapOptions(BaseModel):
     polygons: PolygonOptions = Field(PolygonOptions(), description="What is drawn as a landslide.")
 
 
+Options = TypeVar("Options", bound=BaseModel)
+
+
 def load_options(path: Path | None, overrides: Mapping[str, Any] | None = None) -> MapOptions:
+    """Read the options of ``headscarp map``; see :func:`load`."""
+    return load(MapOptions, path, overrides)
+
+
+def load(model: type[Options], path: Path | None, overrides: Mapping[str, Any] | None = None) -> Options:
     """Read options from a YAML file; overrides, such as those of the command line, win.
 
     Parameters
     ----------
+    model : type
+        Options of a command, such as :class:`MapOptions`.
     path : Path or None
         YAML file; none: the defaults.
     overrides : mapping, optional
@@ -55,21 +65,21 @@ def load_options(path: Path | None, overrides: Mapping[str, Any] | None = None) 
         if value is not None:
             _set(values, name.split("."), value)
     try:
-        return MapOptions.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         raise _explain(error, path) from None
 
 
-def describe(name: str) -> str:
+def describe(name: str, model: type[BaseModel] = MapOptions) -> str:
     """Text of an option by its dotted name, for the command line's help; the default is added."""
-    field = _field(name)
+    field = _field(name, model)
     default = field.get_default(call_default_factory=True)
     return f"{field.description} [default: {default}]" if default is not None else str(field.description)
 
 
-def default_yaml() -> str:
-    """Every option with its default as commented YAML."""
-    return _yaml_of(MapOptions(), indent="") + "\n"
+def default_yaml(options: BaseModel | None = None) -> str:
+    """Every option of a command with its default as commented YAML; of ``map`` if none is given."""
+    return _yaml_of(options or MapOptions(), indent="") + "\n"
 
 
 def _yaml_of(options: BaseModel, indent: str) -> str:
@@ -88,9 +98,8 @@ def _yaml_of(options: BaseModel, indent: str) -> str:
     return "\n".join(lines).rstrip("\n")
 
 
-def _field(name: str) -> FieldInfo:
+def _field(name: str, model: type[BaseModel]) -> FieldInfo:
     *sections, last = name.split(".")
-    model: type[BaseModel] = MapOptions
     for section in sections:
         annotation = model.model_fields[section].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):

@@ -161,9 +161,17 @@ class _Regions:
         tile = part.tile
         self.to_ground = _transform_of_whole(tile)
         open_keys = self._join_seams(keys, tile)
-        for key, region in _measure(part, labels, keys).items():
-            if key in open_keys or region.area_m2 >= self.options.min_area_m2:
-                self.regions[key] = region
+        self.regions |= _measure(part, labels, keys, self._may_be_drawn(part, labels, keys, open_keys))
+
+    def _may_be_drawn(
+        self, part: ProbabilityTile, labels: NDArray[Any], keys: NDArray[np.int64], open_keys: set[int]
+    ) -> NDArray[np.int64]:
+        """Labels that are large enough, or touch a seam and may grow: noise is dropped before it costs."""
+        areas = _areas(part, labels)
+        large = np.flatnonzero(areas[1:] >= self.options.min_area_m2) + 1
+        first_key = int(keys[keys > 0].min()) - 1
+        growing = np.array(sorted(open_keys), dtype=np.int64) - first_key
+        return np.union1d(large, growing).astype(np.int64)
 
     def joined(self) -> list[_Region]:
         """Regions with their parts put together."""
@@ -194,34 +202,40 @@ class _Regions:
         return key
 
 
-def _measure(part: ProbabilityTile, labels: NDArray[Any], keys: NDArray[np.int64]) -> dict[int, _Region]:
-    """Sums of each labelled region of a tile."""
+def _measure(
+    part: ProbabilityTile, labels: NDArray[Any], keys: NDArray[np.int64], kept: NDArray[np.int64]
+) -> dict[int, _Region]:
+    """Sums of the kept regions of a tile."""
     flat, n = labels.ravel(), int(labels.max()) + 1
     first_key = int(keys[keys > 0].min()) - 1
-    area = np.broadcast_to(pixel_area_m2(part.tile.geobox), labels.shape).ravel()
     probability = part.probability.ravel().astype(np.float64)
     inside = flat > 0
     peak = np.zeros(n)
     np.maximum.at(peak, flat[inside], probability[inside])
-    areas = np.bincount(flat, area, n)
-    pixels = np.bincount(flat, minlength=n)
+    areas, pixels = _areas(part, labels), np.bincount(flat, minlength=n)
     sums = np.bincount(flat[inside], probability[inside], n)
-    first = _first_pixels(labels, part.tile)
+    first = _first_pixels(labels, part.tile, kept)
     regions = {
         i: _Region(first[i], float(areas[i]), float(pixels[i]), float(sums[i]), float(peak[i]))
-        for i in range(1, n)
+        for i in kept.tolist()
     }
     _add_layers(regions, part.layers, flat, n)
     _add_outlines(regions, labels, part.tile)
     return {first_key + i: region for i, region in regions.items()}
 
 
-def _first_pixels(labels: NDArray[Any], tile: Tile) -> dict[int, tuple[int, int]]:
-    """Row and column in the whole grid of the first pixel of each label."""
+def _areas(part: ProbabilityTile, labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Area of each label, m²; of no label first."""
+    area = np.broadcast_to(pixel_area_m2(part.tile.geobox), labels.shape).ravel()
+    return np.bincount(labels.ravel(), area).astype(np.float64)
+
+
+def _first_pixels(labels: NDArray[Any], tile: Tile, kept: NDArray[np.int64]) -> dict[int, tuple[int, int]]:
+    """Row and column in the whole grid of the first pixel of each kept label."""
     values, places = np.unique(labels, return_index=True)
-    rows, cols = np.unravel_index(places, labels.shape)
-    starts = zip(rows + tile.rows.start, cols + tile.cols.start, strict=True)
-    return {int(value): (int(r), int(c)) for value, (r, c) in zip(values, starts, strict=True)}
+    rows, cols = np.unravel_index(places[np.searchsorted(values, kept)], labels.shape)
+    starts = zip((rows + tile.rows.start).tolist(), (cols + tile.cols.start).tolist(), strict=True)
+    return dict(zip(kept.tolist(), starts, strict=True))
 
 
 def _transform_of_whole(tile: Tile) -> Affine:
@@ -246,7 +260,8 @@ def _add_layers(
 def _add_outlines(regions: dict[int, _Region], labels: NDArray[Any], tile: Tile) -> None:
     # whole pixels are exact: outlines that meet at a seam share its corners, whatever the grid's unit
     to_whole = Affine.translation(tile.cols.start, tile.rows.start)
-    drawn = shapes(labels.astype(np.int32), mask=labels > 0, connectivity=4, transform=to_whole)
+    kept = np.isin(labels, list(regions))
+    drawn = shapes(labels.astype(np.int32), mask=kept, connectivity=4, transform=to_whole)
     for outline, value in drawn:
         regions[int(value)].outlines.append(shapely.geometry.shape(outline))
 

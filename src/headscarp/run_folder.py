@@ -36,18 +36,27 @@ LAYER = "landslides"
 
 
 @contextmanager
-def staged_folder(final: Path, overwrite: bool) -> Iterator[Path]:
+def staged_folder(final: Path, overwrite: bool, marker: str = RUN_JSON) -> Iterator[Path]:
     """Give a folder to fill beside its final name; move it into place when all went well.
 
-    A run that stands there is replaced in one move, and only with ``overwrite``. When anything fails the
-    staged folder is removed and what stood there is untouched.
+    A folder of the same kind that stands there is replaced in one move, and only with ``overwrite``. When
+    anything fails the staged folder is removed and what stood there is untouched.
+
+    Parameters
+    ----------
+    final : Path
+        Folder to write.
+    overwrite : bool
+        Replace what an earlier call wrote there.
+    marker : str
+        File that tells the kind of folder, such as ``run.json``.
 
     Raises
     ------
     OutputError
         If the place is taken or cannot be written.
     """
-    _refuse_taken(final, overwrite)
+    _refuse_taken(final, overwrite, marker)
     place = final.resolve()  # "." has no name to write beside, and a link's target is what is replaced
     staged = _make_staged(place)
     try:
@@ -210,17 +219,18 @@ def _overview_factors(shape: tuple[int, int]) -> list[int]:
     return factors
 
 
-def _refuse_taken(final: Path, overwrite: bool) -> None:
+def _refuse_taken(final: Path, overwrite: bool, marker: str) -> None:
     if not final.exists() or (final.is_dir() and not any(final.iterdir())):
         return
-    is_run = (final / RUN_JSON).is_file()
-    if is_run and overwrite:
+    same_kind = (final / marker).is_file()
+    if same_kind and overwrite:
         return
+    kind = "a run" if marker == RUN_JSON else f"a {marker}"
     raise OutputError(
-        "an --out that is new, empty, or a run to be replaced with --overwrite",
-        f"{final}, which holds " + ("a run" if is_run else "something that is not a run"),
+        f"an --out that is new, empty, or holds {kind} to be replaced with --overwrite",
+        f"{final}, which holds " + (kind if same_kind else f"something without {marker}"),
         "what stands there would be lost",
-        "pass --overwrite" if is_run else "choose another folder",
+        "pass --overwrite" if same_kind else "choose another folder",
     )
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
 from headscarp import __version__
-from headscarp.config import describe
+from headscarp.config import MapOptions, describe
 
 app = typer.Typer(
     name="headscarp",
@@ -38,9 +39,9 @@ def headscarp(
         raise typer.Exit
 
 
-def option(name: str, *flags: str, **more: Any) -> Any:
+def option(name: str, *flags: str, model: type[BaseModel] = MapOptions, **more: Any) -> Any:
     """Return an option whose help is the configuration's own description."""
-    return typer.Option(*flags, help=describe(name), show_default=False, **more)
+    return typer.Option(*flags, help=describe(name, model), show_default=False, **more)
 
 
 def required_out(out: Path | None) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from headscarp.cli.app import Quiet, app, option, out_console, progress_bars, required_out
-from headscarp.config import default_yaml, load_options
+from headscarp.config import MapOptions, default_yaml, load_options
+from headscarp.evaluate.options import EvaluateOptions
 from headscarp.record import RunRecord
 
 
@@ -38,6 +40,8 @@ def map_command(
     pattern: Annotated[str | None, option("ingest.name_pattern", "--name-pattern")] = None,
     pooling: Annotated[str | None, option("change.pooling", "--pooling")] = None,
     detector: Annotated[str | None, option("detect.detector", "--detector")] = None,
+    validation: Annotated[Path | None, option("detect.validation", "--validation")] = None,
+    calibration: Annotated[str | None, option("detect.calibration", "--calibration")] = None,
     threshold: Annotated[float | None, option("polygons.threshold", "--threshold")] = None,
     false_alarms: Annotated[
         float | None, option("detect.false_alarms_per_100km2", "--false-alarms-per-100km2")
@@ -73,6 +77,8 @@ def map_command(
             "ingest.name_pattern": pattern,
             "change.pooling": pooling,
             "detect.detector": detector,
+            "detect.validation": validation,
+            "detect.calibration": calibration,
             "polygons.threshold": threshold,
             "detect.false_alarms_per_100km2": false_alarms,
             "polygons.min_area_m2": min_area_m2,
@@ -99,10 +105,22 @@ def polygons_command(
         _tell(record, run, verbose=False)
 
 
+class Configured(StrEnum):
+    """Commands with a --config file."""
+
+    MAP = "map"
+    EVALUATE = "evaluate"
+
+
 @app.command("config")
-def config_command() -> None:
+def config_command(
+    command: Annotated[
+        Configured, typer.Argument(help="Command whose options are printed.")
+    ] = Configured.MAP,
+) -> None:
     """Print every option with its default, as commented YAML for --config."""
-    sys.stdout.write(default_yaml())
+    options = MapOptions() if command is Configured.MAP else EvaluateOptions()
+    sys.stdout.write(default_yaml(options))
 
 
 def _tell(record: RunRecord, folder: Path, verbose: bool) -> None:

@@ -71,7 +71,7 @@ def choose_grid(files: Sequence[SceneFile], options: AreaOptions) -> MapGrid:
     crs, crs_source = _crs(files, options)
     anchor = _anchor(files, crs)
     spacing, spacing_source = _spacing(files, anchor, crs, options)
-    area = None if area_lonlat is None else _project(area_lonlat, crs)
+    area = None if area_lonlat is None else project_area(area_lonlat, crs)
     bounds = _bounds(files, crs, area)
     in_step = anchor is not None and np.isclose(abs(anchor.geobox.transform.a), spacing)
     transform = anchor.geobox.transform if anchor is not None and in_step else None
@@ -222,7 +222,7 @@ def _has_area(frame: gpd.GeoDataFrame) -> bool:
     return frame.crs is not None and bool(polygonal.any())
 
 
-def _project(area: shapely.Geometry, crs: Any) -> shapely.Geometry:
+def project_area(area: shapely.Geometry, crs: Any) -> shapely.Geometry:
     """Area in another CRS, its edges densified so that they stay on the ground they followed."""
     dense = shapely.segmentize(area, _longest_edge(shapely.bounds(area).tolist()))
     projected: shapely.Geometry = gpd.GeoSeries([dense], crs=WGS84).to_crs(crs.to_wkt()).iloc[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 import psutil
+from rasterio.errors import NotGeoreferencedWarning
 
 from headscarp.record import StageRecord
 
@@ -19,6 +21,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MEGABYTE = 1e6
+GDAL_CACHE_MB = 64
 _SAMPLE_S = 0.05
 _QUEUE_PER_WORKER = 2
 
@@ -64,7 +67,9 @@ class Stages:
         work = list(items)
         workers = min(os.cpu_count() or 1, 8)
         self.progress(name, 0, len(work))
-        with ThreadPoolExecutor(workers) as pool:
+        # rasterio silences this one around its in-memory rasters with catch_warnings, which threads undo
+        with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
             for done, result in enumerate(_in_order(pool, function, work, workers), start=1):
                 yield result
                 self.progress(name, done, len(work))

@@ -112,11 +112,22 @@ def _tell_detector(record: RunRecord) -> list[str]:
         f"The noise of the change is estimated robustly from the whole area. {score}",
         "The probability of a landslide is one minus the local false-discovery rate under an "
         "empirical null, a description of noise fitted to the bulk of this run’s own scores "
-        f"(Efron 2004, JASA 99:96–104){_say_prior(record)}. Ground with a probability of "
+        f"(Efron 2004, JASA 99:96–104){_say_prior(record)}.{_say_calibration(record)} Ground with a "
+        "probability of "
         f"{detector.threshold:g} or more is flagged ({detector.threshold_source}); connected "
         f"flagged ground of at least {say_number(record.results.min_area_m2)} m² becomes a "
         "polygon.",
     ]
+
+
+def _say_calibration(record: RunRecord) -> str:
+    """How the probability was calibrated on validation ground; nothing where it was not."""
+    stored = record.detector.fitted.get("calibration", {})
+    method = stored.get("method", "none")
+    if method == "none":
+        return ""
+    ground = str(stored.get("validation_label_sha256", ""))[:12]
+    return f" It was then calibrated as fitted on validation ground {ground} ({method})."
 
 
 def tell_method(record: RunRecord) -> list[str]:

@@ -24,15 +24,24 @@ from headscarp.pipeline.map.narrate import Facts, compose_record
 from headscarp.pipeline.map.plan import Plan, make_plan
 from headscarp.pipeline.map.redraw import draw_run
 from headscarp.pipeline.map.tiles import Walk, walk_tiles
-from headscarp.pipeline.stages import Progress, Stages, silent
+from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
 from headscarp.polygons import PolygonOptions
 from headscarp.record import RunRecord
 from headscarp.report import write_report
 from headscarp.run_folder import staged_folder, write_landslides, write_record
+from headscarp.validation import Validation, read_validation
 
-GDAL_CACHE_MB = 64
 _BISECTIONS = 12
 _LOWEST, _HIGHEST = 0.05, 0.999999
+
+
+@dataclass(frozen=True)
+class Method:
+    """The detector, and the threshold that the options or the validation state."""
+
+    detector: Detector
+    threshold: float
+    source: str
 
 
 @dataclass(frozen=True)
@@ -73,9 +82,10 @@ def run_map(
     started, stages = datetime.now(UTC), Stages(progress)
     with staged_folder(out, overwrite) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
         with stages.stage("plan"):
+            method = stated_method(options)
             plan = make_plan(options)
         with tempfile.TemporaryDirectory(prefix=".scratch.", dir=folder) as scratch:
-            record = _map(plan, folder, Path(scratch), stages, started)
+            record = _map(plan, method, folder, Path(scratch), stages, started)
         write_record(folder, record)
         with stages.stage("report"):
             write_report(folder)
@@ -84,17 +94,18 @@ def run_map(
     return record
 
 
-def _map(plan: Plan, folder: Path, scratch: Path, stages: Stages, started: datetime) -> RunRecord:
-    detector = make_detector(plan.options.detect)
+def _map(
+    plan: Plan, method: Method, folder: Path, scratch: Path, stages: Stages, started: datetime
+) -> RunRecord:
     with stages.stage("change"):
         walk = walk_tiles(plan, scratch, stages)
     with stages.stage("fit"):
-        fitted = detector.fit(walk.sample)
+        fitted = method.detector.fit(walk.sample)
     with stages.stage("pseudo-event"):
-        pseudo, problem = _fit_pseudo(detector, walk)
+        pseudo, problem = _fit_pseudo(method.detector, walk)
         if pseudo is not None:
             map_pseudo_event(walk.stored, pseudo, stages)
-        threshold = _threshold(plan, walk, pseudo, problem)
+        threshold = _threshold(plan, method, walk, pseudo, problem)
     polygons = plan.options.polygons.model_copy(update={"threshold": threshold.value})
     with stages.stage("map"):
         sums = write_map(plan, walk.stored, fitted, folder, stages)
@@ -130,21 +141,23 @@ def _fit_pseudo(detector: Detector, walk: Walk) -> tuple[FittedDetector | None, 
         return None, f"Not run: it needs {error.expected}, and found {error.given}."
 
 
-def _threshold(plan: Plan, walk: Walk, pseudo: FittedDetector | None, problem: str) -> Threshold:
-    """Threshold as given, or as the allowed false alarms ask; with false alarms by threshold."""
+def _threshold(
+    plan: Plan, method: Method, walk: Walk, pseudo: FittedDetector | None, problem: str
+) -> Threshold:
+    """Threshold as stated, or as the allowed false alarms ask; with false alarms by threshold."""
     allowed = plan.options.detect.false_alarms_per_100km2
     options = plan.options.polygons
     if pseudo is None:
         if allowed is not None:
             raise _no_pseudo_event(problem or plan.pseudo_note)
-        return Threshold(options.threshold, _source(options), [])
+        return Threshold(method.threshold, method.source, [])
 
     def at(threshold: float) -> PseudoCount:
         wanted = options.model_copy(update={"threshold": threshold})
         return count_false_alarms(walk.stored, wanted, crs_wkt(plan.geobox))
 
     if allowed is None:
-        value, source = options.threshold, _source(options)
+        value, source = method.threshold, method.source
     else:
         value, source = _lowest(at, allowed), f"at most {allowed:g} false alarms per 100 km²"
     return Threshold(value, source, [at(t) for t in sorted({*LADDER, value})])
@@ -180,6 +193,28 @@ def _odds(probability: float) -> float:
 
 def _from_odds(log_odds: float) -> float:
     return round(1.0 / (1.0 + math.exp(-log_odds)), 7)
+
+
+def stated_method(options: MapOptions) -> Method:
+    """Detector and stated threshold: the one given, else the validation's, else the default.
+
+    Raises
+    ------
+    OptionsError
+        If the validation cannot be read, or does not fit the detector or the calibration.
+    """
+    detect, stated = options.detect, options.polygons
+    if detect.validation is None:
+        return Method(make_detector(detect), stated.threshold, _source(stated))
+    validation = read_validation(detect.validation)
+    detector = make_detector(detect, validation)
+    if "threshold" in stated.model_fields_set:
+        return Method(detector, stated.threshold, f"given, not the {_best_f1(validation)}")
+    return Method(detector, validation.threshold_for(detect.calibration), _best_f1(validation))
+
+
+def _best_f1(validation: Validation) -> str:
+    return f"best F1 on validation ground {validation.ground}"
 
 
 def _source(options: PolygonOptions) -> str:
