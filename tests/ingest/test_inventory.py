@@ -16,14 +16,9 @@ from pydantic import ValidationError
 from pyproj import Geod
 
 from headscarp.errors import GridError
-from headscarp.ingest.inventory import (
-    Inventory,
-    InventoryFacts,
-    InventoryOptions,
-    date_of,
-    polygon_areas_m2,
-    read_inventory,
-)
+from headscarp.geometry.areas import polygon_areas_m2
+from headscarp.ingest.inventory import Inventory, InventoryFacts, InventoryOptions, read_inventory
+from headscarp.ingest.inventory_dates import date_of
 
 UTM = "EPSG:32653"
 LEFT, BOTTOM = 700_000.0, 4_140_000.0

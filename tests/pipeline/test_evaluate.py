@@ -309,6 +309,24 @@ def test_area_and_ignored_ground_are_left_out(small: Small, tmp_path: Path) -> N
     assert not any("--aoi" in note for note in evaluation.notes)
 
 
+def test_a_landslide_across_the_edge_counts_as_far_as_the_ground_reaches(
+    small: Small, tmp_path: Path
+) -> None:
+    whole, beyond = disc(300, 0, 10), disc(300, -40, 10)
+    gpd.GeoDataFrame(geometry=[whole, beyond], crs=CRS).to_file(tmp_path / "edge.gpkg")
+    evaluation = evaluate(tmp_path / "out", ground_of(small, truth=[tmp_path / "edge.gpkg"]))
+    scored = gpd.read_file(tmp_path / "out" / "landslides_scored.gpkg")
+    [mapped] = scored[scored.side == "mapped"].area_m2
+    assert mapped == pytest.approx(whole.area / 2, rel=1e-6)
+    inventory = evaluation.grounds[0].inventory
+    assert inventory is not None
+    assert (inventory["crossing"], inventory["outside_area"], evaluation.grounds[0].landslides_mapped) == (
+        1,
+        1,
+        1,
+    )
+
+
 def test_a_label_raster_gives_the_figures_of_its_vectors(small: Small, tmp_path: Path) -> None:
     label = small.landslide.astype(np.uint8)
     label[:50] = 255

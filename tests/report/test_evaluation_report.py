@@ -372,7 +372,7 @@ def test_frequency_area_draws_both_sides_and_the_fit(two: Written) -> None:
     fitted = sum(side["fit"] is not None for side in two.evaluation.landslides["frequency_area"].values())
     assert len([line for line in axes.get_lines() if line.get_linestyle() == "-"]) == fitted
     assert fitted > 0
-    assert f"A^{{-{record['fit']['rho'] + 1:.2f}}}" in str(dots.get_label()).replace("^{-", "^{-")
+    assert f"large areas −{record['fit']['rho'] + 1:.2f}," in str(dots.get_label())
 
 
 def test_frequency_area_copes_without_a_fit_or_a_curve() -> None:
@@ -413,7 +413,7 @@ def share_of(image: Any, color: str) -> float:
 
 
 def test_map_shows_each_outcome(two: Written) -> None:
-    image = imread(two.path / "figures" / "map_Noto_2024.png")
+    image = imread(two.path / "figures" / "map_Noto_2024.png")[::2, ::2]
     assert all(share_of(image, color) > 1e-4 for color in (HIT, MISSED, FALSE))
     assert share_of(image, HIT) > share_of(image, FALSE)
     first, second = draw_grounds(two.read)
@@ -487,7 +487,7 @@ def test_without_a_threshold_curves_and_the_truth_remain(ranked: Written) -> Non
     assert "There was no threshold, so this is the truth alone." in words
     assert "Threshold: none (none given)." in words
     check_not_blank(ranked.path / "figures" / "precision_recall.png")
-    image = imread(ranked.path / "figures" / "map.png")
+    image = imread(ranked.path / "figures" / "map.png")[::2, ::2]
     assert share_of(image, HIT) > 1e-3
     assert share_of(image, MISSED) == share_of(image, FALSE) == 0
 

@@ -113,7 +113,7 @@ def frequency_area(areas_m2: NDArray[Any], edges_m2: NDArray[Any] | None = None)
 
 
 def inverse_gamma_density(area_m2: NDArray[Any], rho: float, a_m2: float, s_m2: float) -> FloatArray:
-    r"""Probability density of landslide areas, 1/m² (Malamud et al. 2004, equation 3); 0 up to ``s``.
+    r"""Probability density of landslide areas, 1/m² (Malamud et al. 2004); 0 up to ``s``.
 
     .. math::
         p(A; \rho, a, s) = \frac{1}{a\,\Gamma(\rho)} \left[\frac{a}{A-s}\right]^{\rho+1}

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pyproj import CRS
 
 from headscarp.errors import GridError
-from headscarp.ingest.inventory import polygon_areas_m2
+from headscarp.geometry.areas import polygon_areas_m2
 
 Geometries = NDArray[np.object_]
 Index = NDArray[np.int64]

@@ -6,36 +6,26 @@ dropped, outside the area, read before, without area, or no polygon. These add u
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
-import pyogrio
 import shapely
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pyogrio.errors import DataLayerError, DataSourceError
-from pyproj import CRS, Geod
+from pyproj import CRS
 from pyproj.exceptions import CRSError, ProjError
 from shapely import GeometryType
 
 from headscarp.errors import GridError
-from headscarp.ingest.raster import read_sha256
+from headscarp.geometry.areas import crs_unit_m, polygon_areas_m2
+from headscarp.ingest.inventory_dates import layer_dates
+from headscarp.ingest.vector_files import VectorLayer, find_vector_files, read_layers
 
-SUFFIXES = {".shp", ".gpkg", ".geojson"}
-"""What a folder is searched for; any vector file that GDAL knows may be named outright."""
-DATE_COLUMNS = (
-    "event_date", "date", "eventdate", "date_event", "ev_date",
-    "landslide_date", "slide_date", "occurrence_date",
-)  # fmt: skip
-"""Looked for in this order, in any case, where no column is named."""
 _SAME_M = 0.01
 """Two outlines nowhere farther apart than a centimetre are one outline, read twice."""
 _METRES_PER_DEGREE = 111_320.0
@@ -46,7 +36,7 @@ _NOTES = {
     "empty": "{} feature(s) without geometry or area were left out.",
     "outside_dates": "{} polygon(s) of other dates were left out.",
     "outside_area": "{} polygon(s) outside the area were left out.",
-    "crossing": "{} polygon(s) reach across the edge of the area; they are kept whole.",
+    "crossing": "{} polygon(s) reach across the edge of the area.",
     "duplicates": "{} polygon(s) had been read before and were left out.",
 }
 
@@ -127,16 +117,6 @@ class Inventory(NamedTuple):
     facts: InventoryFacts
 
 
-class _Layer(NamedTuple):
-    """A layer of a file, as read."""
-
-    path: Path
-    name: str
-    frame: gpd.GeoDataFrame
-    sha256: str
-    notes: list[str]
-
-
 class _Features(NamedTuple):
     """Features of one layer in the requested CRS, valid, one a row; ``fate`` is empty while undecided."""
 
@@ -180,7 +160,7 @@ def read_inventory(
         polygon; if dates are to be filtered and a layer has no column of dates; if the CRS is unusable.
     """
     options, target = options or InventoryOptions(), _usable_crs(crs)
-    layers = [layer for path in _vector_files(paths) for layer in _read_layers(path)]
+    layers = [layer for path in find_vector_files(paths) for layer in read_layers(path)]
     parts = [_features(layer, target, options) for layer in layers]
     whole = _Features(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     _refuse_without_polygons(whole, paths)
@@ -188,80 +168,7 @@ def read_inventory(
     return Inventory(_table(whole, target), _facts(layers, whole, crossing, options))
 
 
-def polygon_areas_m2(geometry: Geometries, crs: Any) -> NDArray[np.float64]:
-    """Areas of polygons, m²: planar in a projected CRS, on the ellipsoid in a geographic one (Karney 2013).
-
-    Parameters
-    ----------
-    geometry : ndarray of Geometry, shape (n,)
-        Polygons and multipolygons; rings may run either way.
-    crs : CRS
-        Their CRS.
-
-    References
-    ----------
-    Karney (2013), Journal of Geodesy 87, 43-55.
-    """
-    system = CRS.from_user_input(crs)
-    if not system.is_geographic:
-        return np.asarray(shapely.area(geometry) * _metres_per_unit(system) ** 2)
-    geod = system.get_geod() or Geod(ellps="WGS84")
-    return np.array([_geodesic_m2(outline, geod) for outline in geometry], dtype=np.float64)
-
-
-def _metres_per_unit(crs: CRS) -> float:
-    return float(crs.axis_info[0].unit_conversion_factor)
-
-
-def _geodesic_m2(outline: shapely.Geometry, geod: Geod) -> float:
-    total = 0.0
-    for polygon in shapely.get_parts(outline):
-        shell, *holes = [
-            abs(geod.polygon_area_perimeter(*ring.coords.xy)[0])
-            for ring in (polygon.exterior, *polygon.interiors)
-        ]
-        total += shell - sum(holes)
-    return total
-
-
-def _vector_files(paths: Sequence[Path | str]) -> list[Path]:
-    """Files named, and those found in folders; a file named twice is read once."""
-    found: list[Path] = []
-    for path in map(Path, paths):
-        inside = (
-            sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-        )
-        if not inside:
-            raise _unreadable(path, "a folder without .shp, .gpkg or .geojson")
-        found += inside
-    if not found:
-        raise _unreadable("no path", "nothing was named")
-    return list({path.resolve(): path for path in found}.values())
-
-
-def _read_layers(path: Path) -> list[_Layer]:
-    """All layers of a file that have geometry."""
-    with _readable(path):
-        names = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
-        layers = [_read_layer(path, name) for name in names]
-    if not layers:
-        raise _unreadable(path, "a table without geometry")
-    for layer in layers:
-        if layer.frame.crs is None:
-            raise _unplaced(layer)
-    return layers
-
-
-def _read_layer(path: Path, name: str) -> _Layer:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        frame = gpd.read_file(path, layer=name)
-    return _Layer(
-        path, name, frame, read_sha256(path), [f"{path.name}: {warning.message}" for warning in caught]
-    )
-
-
-def _features(layer: _Layer, target: CRS, options: InventoryOptions) -> _Features:
+def _features(layer: VectorLayer, target: CRS, options: InventoryOptions) -> _Features:
     """Features of a layer: in the requested CRS, flat, valid and polygonal where they can be."""
     raw = layer.frame.geometry.to_numpy()
     fate = np.full(len(raw), "", dtype=object)
@@ -273,7 +180,7 @@ def _features(layer: _Layer, target: CRS, options: InventoryOptions) -> _Feature
     broken = (fate == "") & ~(shapely.is_valid(flat) & shapely.is_valid(projected))
     projected[broken] = _polygonal(shapely.make_valid(projected[broken]))
     fate[(fate == "") & ~(shapely.area(projected) > 0)] = "empty"
-    dates = _dates(layer, options)
+    dates = layer_dates(layer, options.date_column, options.needs_dates)
     source = np.full(len(raw), layer.path.name, dtype=object)
     return _Features(projected, dates, source, fate, broken & (fate == ""))
 
@@ -295,7 +202,7 @@ def _polygons_in(geometry: shapely.Geometry) -> list[shapely.Geometry]:
     return [geometry] if kind == GeometryType.POLYGON and not shapely.is_empty(geometry) else []
 
 
-def _project(geometry: Geometries, layer: _Layer, target: CRS) -> Geometries:
+def _project(geometry: Geometries, layer: VectorLayer, target: CRS) -> Geometries:
     """Geometry in the requested CRS (edges of landslides are short enough to stay straight)."""
     try:
         moved = gpd.GeoSeries(geometry, crs=layer.frame.crs).to_crs(target).to_numpy()
@@ -304,45 +211,6 @@ def _project(geometry: Geometries, layer: _Layer, target: CRS) -> Geometries:
     if not np.isfinite(shapely.get_coordinates(moved)).all():
         raise _misplaced(layer, target, "coordinates beyond its reach")
     return np.array(moved, dtype=object)
-
-
-def _dates(layer: _Layer, options: InventoryOptions) -> NDArray[np.object_]:
-    """Date of each feature as ISO text, none where there is none."""
-    columns = {str(c).casefold(): str(c) for c in layer.frame.columns.drop("geometry", errors="ignore")}
-    wanted = DATE_COLUMNS if options.date_column is None else (options.date_column.casefold(),)
-    column = next((columns[name] for name in wanted if name in columns), None)
-    out = np.full(len(layer.frame), None, dtype=object)
-    if column is None:
-        if len(out) and (options.needs_dates or options.date_column is not None):
-            raise _without_dates(layer, options, sorted(columns.values()))
-        return out
-    values = layer.frame[column]
-    read = [None if pd.isna(value) else date_of(value) for value in values]
-    out[:] = [None if day is None else day.isoformat() for day in read]
-    strange = sorted({str(v) for v, d in zip(values, read, strict=True) if d is None and not pd.isna(v)})
-    if strange:
-        layer.notes.append(
-            f"{layer.path.name}: {column} holds no date in {', '.join(map(repr, strange[:3]))}."
-        )
-    return out
-
-
-def date_of(value: Any) -> date | None:
-    """Day of a date, a moment (in UTC), ISO text, ``YYYYMMDD`` or ``YYYY/MM/DD``; none for anything else.
-
-    Examples
-    --------
-    >>> date_of("2018/09/06"), date_of(20180906), date_of("06.09.2018")
-    (datetime.date(2018, 9, 6), datetime.date(2018, 9, 6), None)
-    """
-    if isinstance(value, float) and value.is_integer():  # a number column with gaps
-        value = int(value)
-    text = value.isoformat() if isinstance(value, date) else str(value).strip().replace("/", "-")
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment.date() if moment.tzinfo is None else moment.astimezone(UTC).date()
 
 
 def _decide(
@@ -374,7 +242,7 @@ def _within(day: str, options: InventoryOptions) -> bool:
 
 def _repeats(geometry: Geometries, crs: CRS) -> NDArray[np.int64]:
     """Rows whose outline an earlier row has already."""
-    tolerance = _SAME_M / (_METRES_PER_DEGREE if crs.is_geographic else _metres_per_unit(crs))
+    tolerance = _SAME_M / (_METRES_PER_DEGREE if crs.is_geographic else crs_unit_m(crs))
     earlier, later = shapely.STRtree(geometry).query(geometry)
     earlier, later = earlier[earlier < later], later[earlier < later]
     bounds = shapely.bounds(geometry)
@@ -385,7 +253,7 @@ def _repeats(geometry: Geometries, crs: CRS) -> NDArray[np.int64]:
 
 
 def _facts(
-    layers: list[_Layer], features: _Features, crossing: NDArray[np.bool_], options: InventoryOptions
+    layers: list[VectorLayer], features: _Features, crossing: NDArray[np.bool_], options: InventoryOptions
 ) -> InventoryFacts:
     fates = Counter(features.fate.tolist())
     polygonal = ~np.isin(features.fate, ["empty", "not_polygons"])
@@ -404,7 +272,7 @@ def _facts(
     return InventoryFacts(files=[_file(layer) for layer in layers], notes=notes, **counts)
 
 
-def _file(layer: _Layer) -> InventoryFile:
+def _file(layer: VectorLayer) -> InventoryFile:
     return InventoryFile(
         path=str(layer.path),
         layer=layer.name,
@@ -442,48 +310,12 @@ def _usable_crs(crs: Any) -> CRS:
     return system
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (DataSourceError, DataLayerError, OSError) as error:
-        raise _unreadable(path, str(error)) from error
-
-
-def _unreadable(path: Path | str, found: str) -> GridError:
-    return GridError(
-        "an inventory: a shapefile, GeoPackage or GeoJSON, or a folder of them",
-        f"{path} ({found})",
-        "landslides that were mapped would count as ground without one",
-        "check the path, or export the inventory as GeoPackage",
-    )
-
-
-def _misplaced(layer: _Layer, target: CRS, found: str) -> GridError:
+def _misplaced(layer: VectorLayer, target: CRS, found: str) -> GridError:
     return GridError(
         f"coordinates in the layer's own CRS, such that they can be brought to {target.name}",
         f"{layer.path}, layer {layer.name}, CRS {layer.frame.crs} ({found})",
         "landslides would be compared with other ground",
         "set the layer's CRS to the one of its coordinates, for instance in QGIS",
-    )
-
-
-def _unplaced(layer: _Layer) -> GridError:
-    return GridError(
-        "an inventory with a CRS",
-        f"{layer.path}, layer {layer.name}, without one",
-        "nobody can tell which ground it describes",
-        "add the .prj that belongs to the shapefile, or set the CRS, for instance in QGIS",
-    )
-
-
-def _without_dates(layer: _Layer, options: InventoryOptions, columns: list[str]) -> GridError:
-    wanted = options.date_column or "one of " + ", ".join(DATE_COLUMNS)
-    return GridError(
-        f"a column of dates: {wanted}",
-        f"{layer.path}, layer {layer.name}, with the columns {', '.join(columns) or '(none)'}",
-        "landslides of other events could not be told from those of this one",
-        "name the column (date_column), or do not filter by date",
     )
 
 

@@ -17,6 +17,7 @@ from odc.geo.geobox import GeoBox
 from headscarp.calibration import Calibration, calibrate
 from headscarp.errors import GridError, OptionsError
 from headscarp.evaluate.options import NO_LANDSLIDE, SLOPE, EvaluateOptions, GroundOptions
+from headscarp.geometry.areas import polygon_areas_m2
 from headscarp.geometry.terrain import HALO_PX, slope_deg
 from headscarp.grid import crs_wkt, expand, grid_over, pixel_offset, spacing_m
 from headscarp.ingest.area import AreaOptions, project_area, read_area
@@ -247,7 +248,14 @@ def _open_truth(
     box = shapely.box(*geobox.boundingbox.bbox)
     within = box if area is None else shapely.intersection(box, area)
     inventory = read_inventory(options.truth, crs_wkt(geobox), within, evaluate.inventory)
-    return Truth(inventory.landslides, inventory.facts, None)
+    return Truth(_clip(inventory.landslides, within), inventory.facts, None)
+
+
+def _clip(landslides: gpd.GeoDataFrame, within: shapely.Geometry) -> gpd.GeoDataFrame:
+    """Cut landslides at the edge of the ground: what lies beyond can be neither found nor missed."""
+    cut = gpd.clip(landslides, within, keep_geom_type=True).sort_index()
+    areas = polygon_areas_m2(cut.geometry.to_numpy(), cut.crs)
+    return cut.assign(area_m2=areas)[areas > 0].reset_index(drop=True)
 
 
 def _refuse_no_label(path: Path) -> None:

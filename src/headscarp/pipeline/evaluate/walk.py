@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from headscarp.evaluate import tally as tl
 from headscarp.evaluate.blocks import Blocks, TileBlocks
-from headscarp.evaluate.boundary import boundary_maps
+from headscarp.evaluate.boundary import boundary_maps, halo_px
 from headscarp.evaluate.curves import TOLERANCE, ScoreHistogram, count_scores, finer_edges
 from headscarp.evaluate.reliability import calibration_edges, reliability_sums
 from headscarp.evaluate.strata import Stratum
@@ -176,7 +176,7 @@ class _View(NamedTuple):
 
 
 def _count_tile(site: Site, tile: Tile, plans: Mapping[str, tl.Plan], tolerance_px: int) -> _TileCounts:
-    halo = tolerance_px + 1
+    halo = halo_px(tolerance_px)
     wide = read_truth(site, tile, halo)
     inner = (slice(halo, halo + tile.shape[0]), slice(halo, halo + tile.shape[1]))
     valid = wide.valid[inner]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from headscarp.report.evaluation.drawing import (
@@ -16,6 +15,7 @@ from headscarp.report.evaluation.drawing import (
     Drawing,
     add_legend,
     dress,
+    label_powers,
     look_of,
     new_figure,
 )
@@ -107,7 +107,7 @@ def draw_roc(methods: Sequence[Method], curves: pd.DataFrame) -> Drawing:
     plain.set(xlim=(-0.01, 1), ylim=(0, 1.03))
     logarithmic.set_xscale("log")
     logarithmic.set_xlim(_LEAST_RATE, 1)
-    logarithmic.xaxis.set_minor_formatter(NullFormatter())
+    label_powers(logarithmic.xaxis)
     add_legend(figure, plain, loc="outside lower left")
     return Drawing("roc", _ROC, _ROC_CAPTION, _alt(_ROC, "roc_auc", methods), figure)
 

@@ -16,6 +16,7 @@ from headscarp.report.evaluation.drawing import (
     Drawing,
     add_legend,
     dress,
+    label_powers,
     look_of,
     new_figure,
 )
@@ -69,6 +70,7 @@ def draw_reliability(methods: Sequence[Method]) -> Drawing:
     place = _stretched(bins["mean_probability"])
     bottom.bar(place, bins["pixels"], width=0.55, color=PREDICTION)
     bottom.set_yscale("log")
+    label_powers(bottom.yaxis)
     bottom.set_ylim(bottom=0.5)
     bottom.grid(axis="y", color=FAINT, linewidth=0.7)
     ticks = [float(logit(tick)) for tick in _TICKS]

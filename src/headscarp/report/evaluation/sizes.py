@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from headscarp.evaluate.frequency_area import inverse_gamma_density
@@ -19,6 +17,7 @@ from headscarp.report.evaluation.drawing import (
     Drawing,
     add_legend,
     dress,
+    label_powers,
     look_of,
     new_figure,
 )
@@ -37,8 +36,8 @@ FloatArray = NDArray[np.float64]
 _SIZE, _FREQUENCY = "Landslides found, by size", "Frequency and area of landslides"
 _SPREAD = 0.56
 """Width that the methods of a size class share, of the distance between classes."""
-_MANY = 50.0
-"""False alarms per 100 km² beyond which their axis is logarithmic above 1, for the sake of the others."""
+_MANY_TIMES = 20.0
+"""Where a baseline has so many times the false alarms of the prediction, their axis is logarithmic above 1."""
 _SIZE_CAPTION = (
     "Above: of the mapped landslides of a size, the share that was found. Below: false alarms of a size on "
     "100 km² of evaluated ground. Bars are intervals over blocks of ground; there is none where too few "
@@ -96,8 +95,9 @@ def draw_by_size(methods: Sequence[Method]) -> Drawing:
             _draw_values(axes, method, methods, _rates(method, figure_name), offset)
         axes.grid(axis="y", color=FAINT, linewidth=0.7)
     top.set_ylim(-0.02, 1.04)
-    if max((v.value or 0.0 for m in drawn for v in _rates(m, "false_alarms_per_100km2")), default=0) > _MANY:
+    if _outweighed(drawn):
         bottom.set_yscale("symlog", linthresh=1)
+        label_powers(bottom.yaxis)
     bottom.set_ylim(bottom=0)
     names = [
         f"{_class_label(edges, i)}\n({say_number(m)} / {say_number(p)})"
@@ -128,8 +128,8 @@ def draw_frequency_area(method: Method) -> Drawing:
     axes = dress(figure.add_subplot(), "Area A of the landslide, m²", "Probability density p(A), 1/m²")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_formatter(NullFormatter())
+    label_powers(axes.xaxis)
+    label_powers(axes.yaxis)
     said = [
         _draw_curve(axes, side, curve) for side, curve in sides if curve is not None and curve.counts.sum()
     ]
@@ -192,6 +192,15 @@ def _draw_values(
     )  # fmt: skip
 
 
+def _outweighed(methods: Sequence[Method]) -> bool:
+    """Whether the false alarms of a baseline would press those of the prediction flat."""
+    own, *others = (
+        max((rate.value or 0.0 for rate in _rates(method, "false_alarms_per_100km2")), default=0.0)
+        for method in methods
+    )
+    return max(others, default=0.0) > _MANY_TIMES * max(own, 1.0)
+
+
 def _class_label(edges: Sequence[float], index: int) -> str:
     """Name a size class on two lines, without its unit."""
     name = say_size_class(edges, index).replace(" m²", "")
@@ -204,9 +213,8 @@ def _draw_curve(axes: Axes, side: _Side, curve: Curve) -> str:
     middle = np.sqrt(curve.edges_m2[1:] * curve.edges_m2[:-1])[filled]
     count = say_count(int(curve.counts.sum()), f"{side.name} landslide")
     words = f"{count}; {_say_fit(curve)}"
-    label = re.sub(r"A\^(\S+)", r"$A^{\1}$", words)
     axes.plot(
-        middle, curve.density_per_m2[filled], side.marker, color=side.color, markersize=6.5, label=label,
+        middle, curve.density_per_m2[filled], side.marker, color=side.color, markersize=6.5, label=words,
         markerfacecolor="white" if side.marker == "s" else side.color,
     )  # fmt: skip
     parameters = [curve.fit.get(name) for name in ("rho", "a_m2", "s_m2")]
@@ -224,7 +232,7 @@ def _say_fit(curve: Curve) -> str:
     if rho is None or a is None or s is None:
         return f"no fit: {curve.reason}" if curve.reason else "no fit"
     rollover = a / (rho + 1.0) + s
-    return f"p ∝ A^-{rho + 1.0:.2f} for large A, most frequent {say_number(rollover)} m²"
+    return f"power law of large areas −{rho + 1.0:.2f}, most frequent area {say_number(rollover)} m²"
 
 
 def _alt(method: Method, edges: Sequence[float]) -> str:
