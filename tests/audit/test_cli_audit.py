@@ -140,6 +140,19 @@ def test_several_series_are_repaired_together(tmp_path: Path) -> None:
     assert {c.id: c.split for c in up.chips} == {c.id: c.split for c in down.chips}
 
 
+def test_one_series_in_several_files_is_one_split(tmp_path: Path) -> None:
+    for name in ("train", "validation", "test"):
+        own = [c for c in leaky_chips() if c.split == name]
+        write_split(tmp_path / f"{name}.json", split_file(own, name))
+    out = tmp_path / "audit"
+    paths = [tmp_path / f"{name}.json" for name in ("train", "validation", "test")]
+    done = run("audit", *paths, "--repair", "blocks", "--out", out)
+    assert "12 of 12 test chips touch or overlap a training or validation chip" in done.stdout
+    written = [name for name in names_in(out) if name.startswith("split_repaired")]
+    assert written == [f"split_repaired_{place}.json" for place in (1, 2, 3)]
+    assert run("audit", *[out / name for name in written], "--quiet").returncode == 0
+
+
 def test_a_list_of_low_quality_chips(clean: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.txt").write_text("c2\nc0\n")
     done = run("audit", clean, "--low-quality", tmp_path / "bad.txt")

@@ -37,7 +37,7 @@ _SIZE, _FREQUENCY = "Landslides found, by size", "Frequency and area of landslid
 _SPREAD = 0.56
 """Width that the methods of a size class share, of the distance between classes."""
 _MANY_TIMES = 20.0
-"""Where a baseline has so many times the false alarms of the prediction, their axis is logarithmic above 1."""
+"""Where a baseline has so many times the false alarms of the prediction, their axis is logarithmic."""
 _SIZE_CAPTION = (
     "Above: of the mapped landslides of a size, the share that was found. Below: false alarms of a size on "
     "100 km² of evaluated ground. Bars are intervals over blocks of ground; there is none where too few "
