@@ -27,7 +27,7 @@ def read(folder: Path) -> Evaluation:
 def test_an_evaluation_ends_with_a_table_and_where_to_look(small: Small, tmp_path: Path) -> None:
     done = run("evaluate", small.prediction, small.inventory, "--out", tmp_path / "out", *FAST)
     assert done.returncode == 0, done.stderr
-    for text in ("average precision", "F1 at 0.5", "no landslide", "note:", "landslides_scored.gpkg"):
+    for text in ("Average precision", "F1 at 0.5", "no landslide", "note:", "landslides_scored.gpkg"):
         assert text in done.stdout
     assert (tmp_path / "out" / "metrics.json").is_file()
 

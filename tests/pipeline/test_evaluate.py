@@ -309,6 +309,30 @@ def test_area_and_ignored_ground_are_left_out(small: Small, tmp_path: Path) -> N
     assert not any("--aoi" in note for note in evaluation.notes)
 
 
+def test_a_raster_of_ignored_ground_is_left_out(small: Small, tmp_path: Path) -> None:
+    mask = np.zeros(SHAPE, dtype=np.uint8)
+    mask[:, 200:260] = 1
+    ground = ground_of(small, ignore=[write_band(tmp_path / "old.tif", mask)])
+    evaluation = evaluate(tmp_path / "out", ground, threshold=0.4)
+    kept = (mask == 0) & small.observed
+    assert_pixels(evaluation.pixel, small.probability[kept], small.landslide[kept], 0.4)
+    assert evaluation.grounds[0].pixels["ignored"] == int(mask.sum())
+
+
+def test_a_label_on_another_grid_is_read_at_pixel_centres_and_said(small: Small, tmp_path: Path) -> None:
+    coarse = small.landslide[::2, ::2].astype(np.uint8)
+    path = tmp_path / "coarse.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", height=coarse.shape[0], width=coarse.shape[1], count=1, crs=CRS,
+        dtype="uint8", transform=rasterio.Affine(20, 0, LEFT, 0, -20, TOP),
+    ) as dataset:  # fmt: skip
+        dataset.write(coarse, 1)
+    evaluation = evaluate(tmp_path / "out", ground_of(small, truth=[path]), threshold=0.3)
+    landslide = np.kron(coarse, np.ones((2, 2))).astype(bool)[small.observed]
+    assert_pixels(evaluation.pixel, small.probability[small.observed], landslide, 0.3)
+    assert any("another grid" in note for note in evaluation.notes)
+
+
 def test_a_landslide_across_the_edge_counts_as_far_as_the_ground_reaches(
     small: Small, tmp_path: Path
 ) -> None:

@@ -13,9 +13,9 @@ from rich.table import Table
 from headscarp.cli.app import Quiet, app, option, out_console, progress_bars, required_out
 from headscarp.config import load
 from headscarp.errors import OptionsError
+from headscarp.evaluate.files import REPORT, SCORED
 from headscarp.evaluate.options import EvaluateOptions, GroundOptions
 from headscarp.pipeline.evaluate.table import Cell, Row, compared_rows, evaluation_rows
-from headscarp.pipeline.evaluate.write import REPORT, SCORED
 
 _option = partial(option, model=EvaluateOptions)
 _ground = partial(option, model=GroundOptions)
@@ -107,9 +107,9 @@ def evaluate_command(
     _print(evaluation_rows(evaluation))
     for note in evaluation.notes:
         out_console.print(f"note: {escape(note)}", highlight=False)
-    for verb, name in (("look at", REPORT), ("map in ", SCORED)):
-        if (folder / name).is_file():
-            out_console.print(f"{verb} {folder / name}", highlight=False, soft_wrap=True)
+    for verb, file in (("look at", REPORT), ("map in ", SCORED)):
+        if (folder / file).is_file():
+            out_console.print(f"{verb} {folder / file}", highlight=False, soft_wrap=True)
 
 
 @app.command("compare")

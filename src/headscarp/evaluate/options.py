@@ -33,7 +33,9 @@ class GroundOptions(BaseModel):
     aoi: Path | None = Field(
         None, description="Vector file of the ground to evaluate; none: all that the prediction covers."
     )
-    ignore: tuple[Path, ...] = Field((), description="Vector files of ground to leave out.")
+    ignore: tuple[Path, ...] = Field(
+        (), description="Ground to leave out: vector files, or rasters that are not 0 there."
+    )
     dem: Path | None = Field(
         None,
         description="Digital elevation model: figures by steepness and facing, and the slope as a baseline.",

@@ -16,20 +16,20 @@ from headscarp.evaluate.intervals import Interval, interval, sums_of_draws
 
 AVERAGE_PRECISION = ("pixel", "average_precision")
 ROC_AUC = ("pixel", "roc_auc")
-HEADLINES: tuple[tuple[str, ...], ...] = (
-    AVERAGE_PRECISION,
-    ROC_AUC,
-    ("pixel", "at_0.5", "f1"),
-    ("pixel", "at_threshold", "f1"),
-    ("pixel", "at_threshold", "precision"),
-    ("pixel", "at_threshold", "recall"),
-    ("pixel", "at_threshold", "iou"),
-    ("boundary", "boundary_f1"),
-    ("landslides", "detection_rate"),
-    ("landslides", "false_alarms_per_100km2"),
-    ("calibration", "expected_calibration_error"),
-)
-"""Figures that tables show and methods are compared by."""
+HEADLINES: dict[tuple[str, ...], str] = {
+    AVERAGE_PRECISION: "Average precision",
+    ROC_AUC: "Area under the ROC curve",
+    ("pixel", "at_0.5", "f1"): "F1 at 0.5",
+    ("pixel", "at_threshold", "f1"): "F1 at threshold",
+    ("pixel", "at_threshold", "precision"): "Precision at threshold",
+    ("pixel", "at_threshold", "recall"): "Recall at threshold",
+    ("pixel", "at_threshold", "iou"): "IoU at threshold",
+    ("boundary", "boundary_f1"): "F1 of boundaries",
+    ("landslides", "detection_rate"): "Landslides found",
+    ("landslides", "false_alarms_per_100km2"): "False alarms per 100 km²",
+    ("calibration", "expected_calibration_error"): "Expected calibration error",
+}
+"""Figures that tables show and methods are compared by, with their names."""
 LOWER_IS_BETTER = frozenset({"false_alarms_per_100km2", "expected_calibration_error"})
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from headscarp import __version__
 from headscarp.evaluate import tally as tl
-from headscarp.evaluate.confusion import FloatArray
+from headscarp.evaluate.confusion import OUTCOMES, FloatArray
 from headscarp.evaluate.frequency_area import fit_inverse_gamma, frequency_area
 from headscarp.evaluate.intervals import FEW_BLOCKS, draw_blocks, paired_difference
 from headscarp.evaluate.options import EvaluateOptions
@@ -109,6 +109,7 @@ def _tree(result: MethodResult, measured: _Measured, parts: Parts) -> dict[str, 
             "reliability": _reliability(result, tl.RELIABILITY),
             "reliability_log_odds": _reliability(result, tl.LOG_ODDS),
         }
+    _describe_strata(tree.get("strata", {}), result)
     if "boundary" in tree:
         tree["boundary"]["tolerance_px"] = parts.options.boundary_tolerance_px
     if result.name in parts.scored:
@@ -126,6 +127,16 @@ def _describe_pixels(pixel: dict[str, Any], result: MethodResult) -> None:
         pixel[name] = {"threshold": result.plan.thresholds[name], **counts, **pixel[name]}
     best = best_f1(result.curve)
     pixel["best_f1_in_hindsight"] = None if best is None else {"threshold": best[0], "f1": best[1]}
+
+
+def _describe_strata(strata: dict[str, Any], result: MethodResult) -> None:
+    """Add the confusion counts of each class to its figures."""
+    for stratum, tree in strata.items():
+        totals = result.tally[tl.STRATUM + stratum].sum(axis=0)
+        for place, label in enumerate(result.strata[stratum]):
+            for index, name in enumerate(result.plan.thresholds):
+                counts = (int(count) for count in totals[place, index])
+                tree[label][name] |= dict(zip(OUTCOMES, counts, strict=True))
 
 
 def _reliability(result: MethodResult, name: str) -> dict[str, Any]:
@@ -207,8 +218,19 @@ def _blocks(parts: Parts, blocks: int) -> BlocksRecord:
     )
 
 
+def _ground_notes(sites: Sequence[Site]) -> list[str]:
+    """Notes of the grounds, each once, with the names of the grounds it holds for unless that is all."""
+    grounds: dict[str, list[str]] = {}
+    for site in sites:
+        for note in site.ground.notes:
+            grounds.setdefault(note, []).append(site.ground.name)
+    return [
+        note if len(names) == len(sites) else f"{', '.join(names)}: {note}" for note, names in grounds.items()
+    ]
+
+
 def _notes(parts: Parts, blocks: int) -> list[str]:
-    notes = [note for site in parts.sites for note in site.ground.notes]
+    notes = _ground_notes(parts.sites)
     clear, landslides = parts.results[0].curve.totals()
     if landslides == 0:
         notes.append(

@@ -88,6 +88,7 @@ class Ground:
     truth: Truth
     area: shapely.Geometry | None
     ignored: shapely.Geometry | None
+    ignored_rasters: tuple[Path, ...]
     orbit_states: tuple[OrbitState, ...]
     notes: list[str] = field(default_factory=list)
 
@@ -109,7 +110,7 @@ def open_ground(options: GroundOptions, evaluate: EvaluateOptions, calibration: 
     whole = read_header(_raster_of(options.prediction)).geobox
     area = _area(options.aoi, whole)
     geobox = whole if area is None else _cut(whole, area, options)
-    ignored = [_area(path, whole) for path in options.ignore]
+    outlines, rasters = _ignored(options.ignore, whole)
     states = sorted({orbit.orbit_state for orbit in main.run.orbits}) if main.run else list(OrbitState)
     ground = Ground(
         options,
@@ -117,7 +118,8 @@ def open_ground(options: GroundOptions, evaluate: EvaluateOptions, calibration: 
         (main, *_baselines(options, geobox, main.name)),
         _open_truth(options, evaluate, geobox, area),
         area,
-        shapely.union_all([each for each in ignored if each is not None]) if ignored else None,
+        outlines,
+        rasters,
         tuple(states),
     )
     _add_notes(ground)
@@ -215,6 +217,15 @@ def _area(path: Path | None, geobox: GeoBox) -> shapely.Geometry | None:
     return None if lonlat is None else project_area(lonlat, geobox.crs)
 
 
+def _ignored(paths: Sequence[Path], geobox: GeoBox) -> tuple[shapely.Geometry | None, tuple[Path, ...]]:
+    """Ground to leave out: the outlines of vector files in one, and the rasters."""
+    rasters = tuple(path for path in paths if path.suffix.lower() in RASTER_SUFFIXES)
+    for path in rasters:
+        read_header(path)
+    outlines = [_area(path, geobox) for path in paths if path not in rasters]
+    return shapely.union_all(outlines) if outlines else None, rasters
+
+
 def _cut(whole: GeoBox, area: shapely.Geometry, options: GroundOptions) -> GeoBox:
     """Part of a grid that an area reaches."""
     box = whole.boundingbox
@@ -279,22 +290,19 @@ def _add_notes(ground: Ground) -> None:
     options, truth = ground.options, ground.truth
     if options.aoi is None and truth.polygons is not None:
         ground.notes.append(
-            f"{ground.name}: no --aoi was given, so ground that the inventory never looked at counts as "
-            "free of landslides"
+            "no --aoi was given, so ground that the inventory never looked at counts as free of landslides"
         )
     if truth.label is not None:
         label = read_header(truth.label).geobox
         if pixel_offset(label, ground.geobox) is None:
-            ground.notes.append(
-                f"{ground.name}: the label lies on another grid; each pixel took the label at its centre"
-            )
+            ground.notes.append("the label lies on another grid; each pixel took the label at its centre")
     if ground.methods[0].run is None and not options.baselines:
         ground.notes.append(
-            f"{ground.name}: no label-free detector stands beside the prediction; map the scenes with "
+            "no label-free detector stands beside the prediction; map the scenes with "
             "`headscarp map` and pass the run as --baseline log-ratio=RUN"
         )
     if truth.facts is not None:
-        ground.notes.extend(f"{ground.name}: {note}" for note in truth.facts.notes)
+        ground.notes.extend(truth.facts.notes)
 
 
 def file_hashes(ground: Ground) -> dict[str, str]:

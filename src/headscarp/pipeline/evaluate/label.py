@@ -142,12 +142,15 @@ def _truth(
 
 def _fates(ground: Ground, tile: Tile, known: NDArray[np.bool_]) -> NDArray[np.int8]:
     """Fate of each pixel; the first reason counts."""
-    area, ignored = inside(tile.geobox, ground.area), inside(tile.geobox, ground.ignored)
-    main, *others = (np.isfinite(method.read(tile.geobox)) for method in ground.methods)
+    area, outlined = inside(tile.geobox, ground.area), inside(tile.geobox, ground.ignored)
     nowhere = np.zeros(tile.shape, dtype=np.bool_)
+    ignored = nowhere if outlined is None else outlined
+    for path in ground.ignored_rasters:
+        ignored = ignored | (np.nan_to_num(read_codes(path, tile.geobox)) != 0)
+    main, *others = (np.isfinite(method.read(tile.geobox)) for method in ground.methods)
     reasons = [
         (nowhere if area is None else ~area, Fate.OUTSIDE_AREA),
-        (nowhere if ignored is None else ignored, Fate.IGNORED),
+        (ignored, Fate.IGNORED),
         (~known, Fate.TRUTH_UNKNOWN),
         (~main, Fate.NOT_OBSERVED),
         (~np.logical_and.reduce(others), Fate.BASELINE_NOT_OBSERVED),

@@ -14,6 +14,7 @@ from headscarp.calibration import Calibration
 from headscarp.errors import OptionsError
 from headscarp.evaluate.blocks import lay_blocks
 from headscarp.evaluate.curves import ScoreHistogram, fewer_edges
+from headscarp.evaluate.files import LABEL, METRICS_JSON, OUTCOME, raster_name
 from headscarp.evaluate.options import SLOPE, EvaluateOptions
 from headscarp.evaluate.record import Evaluation, ThresholdRecord
 from headscarp.evaluate.result import MethodResult
@@ -39,10 +40,6 @@ from headscarp.pipeline.evaluate.objects import (
 from headscarp.pipeline.evaluate.validate import decide, refuse_other_method, refuse_own_ground
 from headscarp.pipeline.evaluate.walk import AT_THRESHOLD, Counted, Site, count_curves, count_everything
 from headscarp.pipeline.evaluate.write import (
-    LABEL,
-    METRICS_JSON,
-    OUTCOME,
-    raster_name,
     table_rows,
     write_blocks,
     write_curves,

@@ -12,19 +12,6 @@ from headscarp.pipeline.evaluate.comparison import Comparison
 Cell = str
 Row = list[Cell]
 
-TITLES: dict[tuple[str, ...], str] = {
-    ("pixel", "average_precision"): "average precision",
-    ("pixel", "roc_auc"): "ROC area",
-    ("pixel", "at_0.5", "f1"): "F1 at 0.5",
-    ("pixel", "at_threshold", "f1"): "F1 at threshold",
-    ("pixel", "at_threshold", "precision"): "precision at threshold",
-    ("pixel", "at_threshold", "recall"): "recall at threshold",
-    ("pixel", "at_threshold", "iou"): "IoU at threshold",
-    ("boundary", "boundary_f1"): "boundary F1",
-    ("landslides", "detection_rate"): "landslides found",
-    ("landslides", "false_alarms_per_100km2"): "false alarms per 100 km²",
-    ("calibration", "expected_calibration_error"): "calibration error",
-}
 NOTHING = "—"
 
 
@@ -38,16 +25,16 @@ def compared_rows(comparison: Comparison) -> tuple[Row, list[Row]]:
     """Headline figures of every method compared; then what each has over the first."""
     head: Row = ["", *(method.label for method in comparison.methods)]
     body: list[Row] = []
-    for path in HEADLINES:
+    for path, title in HEADLINES.items():
         key = " ".join(path)
         cells = [_with_spread(method.figures.get(key)) for method in comparison.methods]
         if any(cell != NOTHING for cell in cells):
-            body.append([TITLES[path], *cells])
-    for path in HEADLINES:
+            body.append([title, *cells])
+    for path, title in HEADLINES.items():
         key = " ".join(path)
         cells = [_difference(method.over_first.get(key)) for method in comparison.methods]
         if any(cell != NOTHING for cell in cells):
-            body.append([f"{TITLES[path]}, less {comparison.methods[0].label}", *cells])
+            body.append([f"{title}, less {comparison.methods[0].label}", *cells])
     return head, body
 
 
@@ -87,10 +74,10 @@ def number_text(value: Any) -> str:
 def _rows(trees: Mapping[str, Mapping[str, Any]]) -> tuple[Row, list[Row]]:
     head: Row = ["", *trees]
     body: list[Row] = []
-    for path in HEADLINES:
+    for path, title in HEADLINES.items():
         cells = [_with_interval(*figure_at(tree, path)) for tree in trees.values()]
         if any(cell != NOTHING for cell in cells):
-            body.append([TITLES[path], *cells])
+            body.append([title, *cells])
     return head, body
 
 

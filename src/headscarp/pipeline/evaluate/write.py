@@ -16,30 +16,16 @@ from pydantic import ValidationError
 from headscarp.errors import OutputError
 from headscarp.evaluate.confusion import OUTCOMES, pixel_metrics
 from headscarp.evaluate.curves import ScoreHistogram, curve_points
+from headscarp.evaluate.files import BLOCKS, CURVES, METRICS_CSV, METRICS_JSON, SCORED, SCORED_LAYER
 from headscarp.evaluate.record import Evaluation
 from headscarp.evaluate.result import MethodResult
 from headscarp.evaluate.tally import Plan
 from headscarp.run_folder import write_atomically
 
-METRICS_JSON = "metrics.json"
-METRICS_CSV = "metrics.csv"
-CURVES = "curves.parquet"
-BLOCKS = "blocks.npz"
-REPORT = "report.html"
-SCORED = "landslides_scored.gpkg"
-SCORED_LAYER = "landslides_scored"
-LABEL, OUTCOME = "label", "outcome"
-"""Stems of the rasters of the truth, and of hits, misses and false alarms."""
 CURVE_POINTS = 2000
 """Points of each curve at most, as written."""
 
 Intervals = Mapping[tuple[str, ...], Any]
-
-
-def raster_name(stem: str, ground: str, grounds: int) -> str:
-    """File name of a ground's raster."""
-    safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in ground)
-    return f"{stem}.tif" if grounds == 1 else f"{stem}_{safe}.tif"
 
 
 def write_metrics(folder: Path, evaluation: Evaluation) -> None:

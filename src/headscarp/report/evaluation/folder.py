@@ -12,21 +12,27 @@ from pydantic import ValidationError
 from pyogrio.errors import DataSourceError
 
 from headscarp.errors import OutputError
+from headscarp.evaluate.files import (
+    BLOCKS,
+    CURVES,
+    METRICS_CSV,
+    METRICS_JSON,
+    REPORT,
+    SCORED,
+    SCORED_LAYER,
+    raster_name,
+)
 from headscarp.evaluate.record import Evaluation, GroundRecord
+from headscarp.validation import VALIDATION_JSON
 
-METRICS = "metrics.json"
-CURVES = "curves.parquet"
-SCORED, SCORED_LAYER = "landslides_scored.gpkg", "landslides_scored"
-LABEL, OUTCOME = "label", "outcome"
-PAGE = "report.html"
 FILES = {
-    METRICS: "every figure with its interval, and where it comes from, for machines",
-    "metrics.csv": "the same figures, a row each",
+    METRICS_JSON: "every figure with its interval, and where it comes from, for machines",
+    METRICS_CSV: "the same figures, a row each",
     CURVES: "precision, recall and false positive rate of each method at falling thresholds",
-    "blocks.npz": "counts by block of ground, for headscarp compare",
-    "validation.json": "threshold and calibration that this ground suggests for other ground",
+    BLOCKS: "counts by block of ground, for headscarp compare",
+    VALIDATION_JSON: "threshold and calibration that this ground suggests for other ground",
     SCORED: "every landslide, mapped and predicted: hit, missed, false, not observed",
-    PAGE: "this page",
+    REPORT: "this page",
 }
 """What each file of an evaluation folder is."""
 _CURVE_COLUMNS = {"method", "precision", "recall", "false_positive_rate"}
@@ -52,9 +58,7 @@ class EvaluationFolder:
 
     def raster(self, stem: str, ground: GroundRecord) -> Path:
         """Path of a ground's raster, whether or not it exists."""
-        safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in ground.name)
-        single = len(self.evaluation.grounds) == 1
-        return self.path / (f"{stem}.tif" if single else f"{stem}_{safe}.tif")
+        return self.path / raster_name(stem, ground.name, len(self.evaluation.grounds))
 
     def landslides_of(self, ground: GroundRecord) -> gpd.GeoDataFrame | None:
         """Landslides of one ground, in the CRS of all."""
@@ -76,7 +80,7 @@ def read_folder(path: Path) -> EvaluationFolder:
         If ``metrics.json`` or ``curves.parquet`` is missing, or of another version.
     """
     return EvaluationFolder(
-        path, _read_metrics(path / METRICS), _read_curves(path / CURVES), _read_landslides(path / SCORED)
+        path, _read_metrics(path / METRICS_JSON), _read_curves(path / CURVES), _read_landslides(path / SCORED)
     )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import jinja2
 import rasterio
 
+from headscarp.evaluate.files import REPORT
 from headscarp.evaluate.record import Evaluation
 from headscarp.report.evaluation.curves import draw_precision_recall, draw_roc
 from headscarp.report.evaluation.drawing import Drawing, write_drawing
 from headscarp.report.evaluation.enlarged import draw_largest_errors
-from headscarp.report.evaluation.folder import FILES, PAGE, EvaluationFolder, read_folder
+from headscarp.report.evaluation.folder import FILES, EvaluationFolder, read_folder
 from headscarp.report.evaluation.maps import draw_grounds
 from headscarp.report.evaluation.matrix import draw_confusion
 from headscarp.report.evaluation.reliability import draw_reliability
@@ -65,9 +66,9 @@ def write_evaluation_report(folder: Path) -> None:
         files=_files(folder),
         **_words(read.evaluation, methods),
     )  # fmt: skip
-    part = folder / f"{PAGE}.part"
+    part = folder / f"{REPORT}.part"
     part.write_text(page, encoding="utf-8")
-    part.replace(folder / PAGE)
+    part.replace(folder / REPORT)
 
 
 def _draw(folder: EvaluationFolder, methods: Sequence[Method]) -> dict[str, list[Drawing]]:
@@ -108,7 +109,7 @@ def _files(folder: Path) -> list[tuple[str, str, str]]:
     return [
         (path.name, f"{say_number(path.stat().st_size / 1e6)} MB", _purpose(path.name))
         for path in found
-        if path.name != PAGE
+        if path.name != REPORT
     ]
 
 

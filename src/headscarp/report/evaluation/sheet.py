@@ -16,9 +16,10 @@ from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from headscarp.evaluate.files import LABEL, OUTCOME
 from headscarp.evaluate.record import GroundRecord
 from headscarp.report.evaluation.drawing import INK, SOFT
-from headscarp.report.evaluation.folder import LABEL, OUTCOME, EvaluationFolder
+from headscarp.report.evaluation.folder import EvaluationFolder
 from headscarp.report.evaluation.palette import FALSE, HIT, MISSED, NOT_EVALUATED, TRUE_NEGATIVE
 from headscarp.report.extents import Extent, observed_extent
 from headscarp.report.overlay import Frame, scale_bar

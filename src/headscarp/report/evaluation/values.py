@@ -9,27 +9,14 @@ from typing import Any, NamedTuple
 
 from headscarp.evaluate.options import NO_LANDSLIDE
 from headscarp.evaluate.record import Evaluation
-from headscarp.evaluate.result import LOWER_IS_BETTER
+from headscarp.evaluate.result import HEADLINES, LOWER_IS_BETTER
 from headscarp.evaluate.tally import HALF
 from headscarp.report.wording import say_number
 
 UNDEFINED = "—"
 AT_THRESHOLD, AT_HALF = "at_threshold", f"at_{HALF:g}"
 SECTIONS = ("pixel", "landslides", "calibration", "boundary", "strata")
-TITLES = {
-    "pixel average_precision": "Average precision",
-    "pixel roc_auc": "Area under the ROC curve",
-    "pixel at_0.5 f1": "F1 at 0.5",
-    "pixel at_threshold f1": "F1",
-    "pixel at_threshold precision": "Precision",
-    "pixel at_threshold recall": "Recall",
-    "pixel at_threshold iou": "Intersection over union",
-    "boundary boundary_f1": "F1 of boundaries",
-    "landslides detection_rate": "Landslides found",
-    "landslides f1": "F1 of landslides",
-    "landslides false_alarms_per_100km2": "False alarms per 100 km²",
-    "calibration expected_calibration_error": "Expected calibration error",
-}
+TITLES = {" ".join(path): title for path, title in HEADLINES.items()}
 """Names of the headline figures, by path."""
 _NEARLY_ALL = 0.995
 """Shares from here on would be rounded to 100 %."""
