@@ -157,6 +157,8 @@ class RunRecord(_Record):
 
     headscarp: str
     command: list[str]
+    commit: str | None = None
+    """Of the source that made it; none outside a checkout."""
     started_utc: datetime
     finished_utc: datetime
     options: dict[str, Any]

@@ -84,11 +84,6 @@ class _Source(NamedTuple):
     locations: Path
 
 
-def is_task_folder(folder: Path) -> bool:
-    """Tell whether a folder holds official Sen12Landslides splits."""
-    return bool(_sources(folder))
-
-
 def read_task_splits(folder: Path, low_quality: Path | None = None) -> list[TaskSplit]:
     """Read the official splits of a task folder, or of one sensor's folder.
 

@@ -25,7 +25,7 @@ from headscarp.evaluate.result import (
     plain,
 )
 from headscarp.grid import crs_wkt
-from headscarp.pipeline.evaluate.ground import as_record, file_hashes
+from headscarp.pipeline.evaluate.ground import file_hashes
 from headscarp.pipeline.evaluate.label import Fate
 from headscarp.pipeline.evaluate.objects import Scored
 from headscarp.pipeline.evaluate.validate import best_f1
@@ -169,7 +169,10 @@ def _describe_landslides(tree: dict[str, Any], result: MethodResult, parts: Part
 def _frequency_area(areas_m2: FloatArray) -> dict[str, Any]:
     """Curve and fit; where there is no fit, the reason."""
     curve, fitted = frequency_area(areas_m2), fit_inverse_gamma(areas_m2)
-    fit = None if fitted.fit is None else {k: plain(v) for k, v in fitted.fit._asdict().items()}
+    fit = None
+    if fitted.fit is not None:
+        derived = {"alpha": fitted.fit.alpha, "rollover_m2": fitted.fit.rollover_m2}
+        fit = {name: plain(value) for name, value in (fitted.fit._asdict() | derived).items()}
     return {
         **{name: plain(values) for name, values in curve._asdict().items()},
         "n": fitted.n,
@@ -185,7 +188,7 @@ def _ground(site: Site, grounds: int) -> GroundRecord:
     inventory = ground.truth.facts
     return GroundRecord(
         name=ground.name,
-        options=as_record(ground.options),
+        options=ground.options.model_dump(mode="json"),
         files_sha256=file_hashes(ground),
         label_sha256=facts.sha256,
         crs=crs_wkt(ground.geobox),

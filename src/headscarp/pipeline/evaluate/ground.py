@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -314,8 +313,3 @@ def file_hashes(ground: Ground) -> dict[str, str]:
     if ground.truth.facts is not None:
         hashes |= {str(file.path): file.sha256 for file in ground.truth.facts.files}
     return hashes
-
-
-def as_record(options: GroundOptions) -> dict[str, Any]:
-    """Options of a ground as they go into ``metrics.json``."""
-    return options.model_dump(mode="json")

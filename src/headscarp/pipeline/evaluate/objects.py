@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import geopandas as gpd
 import numpy as np
@@ -14,7 +14,6 @@ from headscarp.evaluate.landslides import landslide_counts
 from headscarp.evaluate.matching import Matched, MatchOptions, match_landslides
 from headscarp.evaluate.tally import LANDSLIDES, Tally
 from headscarp.grid import crs_wkt, tiles
-from headscarp.ingest.inventory import Inventory
 from headscarp.pipeline.evaluate.ground import Method
 from headscarp.pipeline.evaluate.walk import Site, read_truth
 from headscarp.polygons import PolygonOptions, ProbabilityTile, find_landslides
@@ -100,11 +99,6 @@ def scored_frame(site: Site, scored: Scored) -> gpd.GeoDataFrame:
         return gpd.GeoDataFrame({name: [] for name in order[:-1]}, geometry=[], crs=crs)
     typed = [frame.astype({"overlap_share": float, "best_iou": float}) for frame in frames]
     return gpd.GeoDataFrame(pd.concat(typed, ignore_index=True)[order], geometry="geometry", crs=crs)
-
-
-def inventory_summary(inventory: Inventory) -> dict[str, Any]:
-    """What was read, as it goes into the record."""
-    return inventory.facts.model_dump(mode="json")
 
 
 def _draw(site: Site, parts: Iterator[ProbabilityTile], options: PolygonOptions) -> gpd.GeoDataFrame:

@@ -25,8 +25,6 @@ from headscarp.run_folder import write_atomically
 CURVE_POINTS = 2000
 """Points of each curve at most, as written."""
 
-Intervals = Mapping[tuple[str, ...], Any]
-
 
 def write_metrics(folder: Path, evaluation: Evaluation) -> None:
     """Write ``metrics.json``."""

@@ -56,6 +56,7 @@ class Facts:
     stages: Stages
     started: datetime
     command: list[str]
+    commit: str | None
     versions: dict[str, str]
 
 
@@ -66,6 +67,7 @@ def compose_record(facts: Facts) -> RunRecord:
     return RunRecord(
         headscarp=facts.versions["headscarp"],
         command=facts.command,
+        commit=facts.commit,
         started_utc=facts.started,
         finished_utc=datetime.now(UTC),
         options=plan.options.model_dump(mode="json"),

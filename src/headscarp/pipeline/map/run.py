@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import platform
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from headscarp.pipeline.map.narrate import Facts, compose_record
 from headscarp.pipeline.map.plan import Plan, make_plan
 from headscarp.pipeline.map.redraw import draw_run
 from headscarp.pipeline.map.tiles import Walk, walk_tiles
+from headscarp.pipeline.provenance import command_line, source_commit
 from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
 from headscarp.polygons import PolygonOptions
 from headscarp.record import RunRecord
@@ -125,7 +125,8 @@ def _map(
             pseudo_problem=problem,
             stages=stages,
             started=started,
-            command=sys.argv,
+            command=command_line(),
+            commit=source_commit(),
             versions=_versions(),
         )
         return compose_record(facts)
