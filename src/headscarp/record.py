@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from headscarp.vocabulary import OrbitState, Role
 
@@ -126,6 +126,12 @@ class TerrainRecord(_Record):
     water_km2: float
     missing_km2: float
     """Observed ground without a height: never excluded."""
+    incidence_deg: float | None = None
+    """Nominal, behind what the orbits can see."""
+    steep_km2: float = 0.0
+    """Observed ground from ``min_slope_deg`` on, open water left out."""
+    steep_seen_km2: dict[str, float] = Field(default_factory=dict)
+    """Of that: seen by ``both`` orbits, ``ascending only``, ``descending only``, or ``neither``."""
     note: str
 
 

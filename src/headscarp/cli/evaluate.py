@@ -15,10 +15,12 @@ from headscarp.config import load
 from headscarp.errors import OptionsError
 from headscarp.evaluate.files import REPORT, SCORED
 from headscarp.evaluate.options import EvaluateOptions, GroundOptions
-from headscarp.pipeline.evaluate.table import Cell, Row, compared_rows, evaluation_rows
+from headscarp.pipeline.evaluate.table import Row, compared_rows, difference_rows, evaluation_rows
 
 _option = partial(option, model=EvaluateOptions)
 _ground = partial(option, model=GroundOptions)
+GUTTER = 2
+"""Blanks between the columns of a table."""
 
 
 @app.command("evaluate")
@@ -131,6 +133,7 @@ def compare_command(
     if quiet:
         return
     _print(compared_rows(comparison))
+    _print(difference_rows(comparison))
     for note in comparison.notes:
         out_console.print(f"note: {escape(note)}", highlight=False)
 
@@ -167,15 +170,25 @@ def _named_paths(texts: list[str]) -> dict[str, Path]:
 
 
 def _print(rows: tuple[Row, list[Row]]) -> None:
-    """Print a table, its first column to the left and figures to the right."""
+    """Print a table, its methods a few at a time where the screen is too narrow for all."""
     head, body = rows
-    table = Table(box=None, pad_edge=False)
-    for number, cell in enumerate(head):
-        table.add_column(escape(_text(cell)), justify="right" if number else "left", overflow="fold")
-    for row in body:
-        table.add_row(*(escape(_text(cell)) for cell in row))
-    out_console.print(table, highlight=False)
+    lines = [head, *body]
+    widths = [max(len(line[column]) for line in lines) + GUTTER for column in range(len(head))]
+    for columns in _fitting(widths, out_console.width):
+        table = Table(box=None, pad_edge=False, padding=(0, GUTTER, 0, 0))
+        for column in columns:
+            table.add_column(escape(head[column]), justify="right" if column else "left", no_wrap=True)
+        for line in body:
+            table.add_row(*(escape(line[column]) for column in columns))
+        out_console.print(table, highlight=False)
 
 
-def _text(cell: Cell) -> str:
-    return cell
+def _fitting(widths: list[int], limit: int) -> list[list[int]]:
+    """Columns that fit side by side, each group led by the first."""
+    groups: list[list[int]] = [[0]]
+    for column in range(1, len(widths)):
+        taken = sum(widths[each] for each in groups[-1])
+        if taken + widths[column] > limit and len(groups[-1]) > 1:
+            groups.append([0])
+        groups[-1].append(column)
+    return groups

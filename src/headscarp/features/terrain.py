@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from headscarp.features.change import Change
+from headscarp.geometry.incidence import NOMINAL_INCIDENCE_DEG
 
 
 class TerrainOptions(BaseModel):
@@ -20,6 +21,13 @@ class TerrainOptions(BaseModel):
 
     dem: Path | None = Field(
         None, description="Digital elevation model, metres; none: no slope limit, no water mask."
+    )
+    incidence_deg: float = Field(
+        NOMINAL_INCIDENCE_DEG,
+        gt=0,
+        lt=90,
+        description="Incidence angle of the orbits over the map, degrees, for what they can see of steep "
+        "ground; by default the middle of Sentinel-1's swath.",
     )
     min_slope_deg: float = Field(
         5.0, ge=0, lt=90, description="Gentlest slope on which a landslide is expected, degrees."

@@ -166,12 +166,12 @@ def gradient(
     >>> float(to_east[1, 1]), float(to_north[1, 1])
     (0.0, 1.0)
     """
-    height = _finite_or_nan(height_m)
+    height = finite_or_nan(height_m)
     inner = (slice(HALO_PX, -HALO_PX), slice(HALO_PX, -HALO_PX))
     to_east, to_north = np.full((2, *height.shape), np.nan)
     if min(height.shape) > 2 * HALO_PX:
         east, north = _horn_differences(height)
-        east_spacing_m, north_spacing_m = (_per_row(s, height.shape[0]) for s in spacing_m)
+        east_spacing_m, north_spacing_m = (per_row(s, height.shape[0]) for s in spacing_m)
         unknown = np.isnan(east) | np.isnan(north) | np.isnan(height[inner])
         to_east[inner] = np.where(unknown, np.nan, east / (8.0 * east_spacing_m[inner]))
         to_north[inner] = np.where(unknown, np.nan, north / (8.0 * north_spacing_m[inner]))
@@ -190,19 +190,20 @@ def _horn_differences(
     )
 
 
-def _finite_or_nan(height_m: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+def finite_or_nan(height_m: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Heights as float64 with NaN for whatever is no number; refused unless they lie on one grid."""
     height = np.asarray(height_m, dtype=np.float64)
     if height.ndim != 2:
         raise GridError(
             "heights of shape (rows, columns)",
             f"an array of shape {height.shape}",
-            "slope is taken over a 3x3 window of one grid",
+            "slopes and lines of sight are taken over one grid",
             "pass one height model, without a band or time axis",
         )
     return np.where(np.isfinite(height), height, np.nan)
 
 
-def _per_row(spacing_m: Spacing, rows: int) -> NDArray[np.float64]:
+def per_row(spacing_m: Spacing, rows: int) -> NDArray[np.float64]:
     """Return a spacing as an array of shape (rows, 3), whose inner part is (rows - 2, 1)."""
     spacing = np.asarray(spacing_m, dtype=np.float64)
     one_a_row = spacing.ndim == 0 or spacing.shape == (rows, 1)
@@ -210,7 +211,7 @@ def _per_row(spacing_m: Spacing, rows: int) -> NDArray[np.float64]:
         raise GridError(
             f"a spacing above 0 m, one number or an array of shape ({rows}, 1)",
             f"{spacing_m!r}",
-            "slope is height over distance; a wrong distance gives a wrong slope everywhere",
+            "slopes and lines of sight are heights over distances",
             "pass (x, y) in metres, both positive; on a geographic grid convert degrees per row",
         )
     return np.broadcast_to(spacing, (rows, 3))

@@ -9,8 +9,11 @@ from headscarp.report.wording import (
     say_count,
     say_km2,
     say_number,
+    say_share,
     say_time,
 )
+
+_SINGLE_ORBITS = ("ascending only", "descending only")
 
 
 def _say_expected(record: RunRecord) -> str:
@@ -85,7 +88,21 @@ def _tell_terrain(terrain: TerrainRecord | None) -> str:
         f"With the DEM, ground gentler than {terrain.min_slope_deg:g}° "
         f"({say_km2(terrain.gentle_km2)}) and water ({say_km2(terrain.water_km2)}) were excluded; "
         f"{say_km2(terrain.missing_km2)} of observed ground without a height were kept. "
-        f"{terrain.note}"
+        f"{terrain.note}{_say_view(terrain)}"
+    )
+
+
+def _say_view(terrain: TerrainRecord) -> str:
+    """What the orbits can see of the steep ground; nothing where that was not worked out."""
+    if not terrain.steep_km2 or terrain.incidence_deg is None:
+        return ""
+    shares = {name: area / terrain.steep_km2 for name, area in terrain.steep_seen_km2.items()}
+    single = ", ".join(f"{say_share(shares.get(name, 0.0))} {name}" for name in _SINGLE_ORBITS)
+    return (
+        f" Of the {say_km2(terrain.steep_km2)} of steeper ground, both orbits can see "
+        f"{say_share(shares.get('both', 0.0))}, {single}, and nobody "
+        f"{say_share(shares.get('neither', 0.0))}: that lies in layover or shadow, from the DEM and "
+        f"nominal orbits at an incidence angle of {terrain.incidence_deg:g}°."
     )
 
 

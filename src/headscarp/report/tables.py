@@ -27,6 +27,7 @@ FILES = {
     "observations.tif": "number of observations before and after the event, per orbit",
     "score.tif": "score of the detector, of all orbits together and of each",
     "terrain.tif": "slope in degrees, hillshade and what was excluded",
+    "observable.tif": "which orbits can see the ground: 0 neither, 1 ascending, 2 descending, 3 both",
     "run.json": "everything about this run, for machines",
     "config.yaml": "the options, to repeat this run",
     "report.html": "this page",

@@ -23,7 +23,7 @@ from headscarp.evaluate.record import Evaluation
 from headscarp.evaluate.result import HEADLINES, MethodResult
 from headscarp.evaluate.tally import GROUND_M2, Figures
 from headscarp.pipeline.evaluate.comparison import ComparedFigure, ComparedMethod, Comparison
-from headscarp.pipeline.evaluate.table import compared_rows, markdown
+from headscarp.pipeline.evaluate.table import compared_rows, difference_rows, markdown
 from headscarp.pipeline.evaluate.write import read_blocks, read_metrics
 from headscarp.pipeline.provenance import command_line, source_commit
 from headscarp.run_folder import staged_folder, write_atomically
@@ -195,10 +195,10 @@ def _notes(groups: Sequence[Sequence[_Entry]]) -> list[str]:
 
 
 def _write(out: Path, overwrite: bool, comparison: Comparison) -> None:
-    head, body = compared_rows(comparison)
+    tables = (compared_rows(comparison), difference_rows(comparison))
     with staged_folder(out, overwrite, COMPARISON_JSON) as folder:
         write_atomically(folder / COMPARISON_JSON, comparison.model_dump_json(indent=2) + "\n")
-        write_atomically(folder / COMPARISON_MD, markdown((head, body)))
+        write_atomically(folder / COMPARISON_MD, "\n".join(map(markdown, tables)))
         lines = ["method,figure,kind,value,low,high,std,seeds"]
         for method in comparison.methods:
             for kind, figures in (("value", method.figures), ("over first", method.over_first)):

@@ -16,9 +16,9 @@ from headscarp.evaluate.strata import (
     facing_stratum,
     slope_stratum,
 )
-from headscarp.geometry.orbit import look_azimuth_deg
+from headscarp.geometry.incidence import grid_look_azimuth_deg
 from headscarp.geometry.terrain import HALO_PX, aspect_deg, slope_deg
-from headscarp.grid import Tile, expand, lonlat_centre, spacing_m
+from headscarp.grid import Tile, expand, spacing_m
 from headscarp.ingest.categories import read_class_names, read_codes
 from headscarp.ingest.dem import read_height
 from headscarp.pipeline.evaluate.ground import Ground
@@ -69,9 +69,8 @@ class Land:
         inner = (slice(HALO_PX, -HALO_PX), slice(HALO_PX, -HALO_PX))
         height, spacing = read_height(dem, halo), spacing_m(halo)
         slope, aspect = slope_deg(height, spacing)[inner], aspect_deg(height, spacing)[inner]
-        _, latitude = lonlat_centre(self.ground.geobox)
         return {SLOPE: slope_stratum(slope)} | {
-            FACING + state: facing_stratum(slope, aspect, look_azimuth_deg(state, latitude))
+            FACING + state: facing_stratum(slope, aspect, grid_look_azimuth_deg(self.ground.geobox, state))
             for state in self.ground.orbit_states
         }
 

@@ -9,8 +9,7 @@ from headscarp.evaluate.record import Evaluation
 from headscarp.evaluate.result import HEADLINES
 from headscarp.pipeline.evaluate.comparison import Comparison
 
-Cell = str
-Row = list[Cell]
+Row = list[str]
 
 NOTHING = "—"
 
@@ -22,20 +21,23 @@ def evaluation_rows(evaluation: Evaluation) -> tuple[Row, list[Row]]:
 
 
 def compared_rows(comparison: Comparison) -> tuple[Row, list[Row]]:
-    """Headline figures of every method compared; then what each has over the first."""
-    head: Row = ["", *(method.label for method in comparison.methods)]
-    body: list[Row] = []
-    for path, title in HEADLINES.items():
-        key = " ".join(path)
-        cells = [_with_spread(method.figures.get(key)) for method in comparison.methods]
-        if any(cell != NOTHING for cell in cells):
-            body.append([title, *cells])
-    for path, title in HEADLINES.items():
-        key = " ".join(path)
-        cells = [_difference(method.over_first.get(key)) for method in comparison.methods]
-        if any(cell != NOTHING for cell in cells):
-            body.append([f"{title}, less {comparison.methods[0].label}", *cells])
-    return head, body
+    """Headline figures of every method compared."""
+    methods = comparison.methods
+    cells = {
+        title: [_with_spread(method.figures.get(" ".join(path))) for method in methods]
+        for path, title in HEADLINES.items()
+    }
+    return ["", *(method.label for method in methods)], _told(cells)
+
+
+def difference_rows(comparison: Comparison) -> tuple[Row, list[Row]]:
+    """What every other method has over the first, on the same ground."""
+    first, *others = comparison.methods
+    cells = {
+        title: [_difference(method.over_first.get(" ".join(path))) for method in others]
+        for path, title in HEADLINES.items()
+    }
+    return [f"over {first.label}", *(method.label for method in others)], _told(cells)
 
 
 def main_tree(evaluation: Evaluation) -> dict[str, Any]:
@@ -72,13 +74,16 @@ def number_text(value: Any) -> str:
 
 
 def _rows(trees: Mapping[str, Mapping[str, Any]]) -> tuple[Row, list[Row]]:
-    head: Row = ["", *trees]
-    body: list[Row] = []
-    for path, title in HEADLINES.items():
-        cells = [_with_interval(*figure_at(tree, path)) for tree in trees.values()]
-        if any(cell != NOTHING for cell in cells):
-            body.append([title, *cells])
-    return head, body
+    cells = {
+        title: [_with_interval(*figure_at(tree, path)) for tree in trees.values()]
+        for path, title in HEADLINES.items()
+    }
+    return ["", *trees], _told(cells)
+
+
+def _told(cells: Mapping[str, list[str]]) -> list[Row]:
+    """Rows of the figures that any method has."""
+    return [[title, *line] for title, line in cells.items() if any(cell != NOTHING for cell in line)]
 
 
 def _with_interval(value: Any, interval: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from headscarp.detect.protocol import FittedDetector
 from headscarp.features.change import Change, change_by_state, fuse
 from headscarp.features.terrain import Exclusion
+from headscarp.geometry.observable import Observable
 from headscarp.grid import Tile, pixel_area_m2
 from headscarp.pipeline.map.plan import Plan
 from headscarp.pipeline.map.tiles import StoredTile
 from headscarp.pipeline.stages import Stages
 from headscarp.polygons import ORBIT_SCORE, PolygonOptions, ProbabilityTile, find_landslides
 from headscarp.record import FalseAlarms
-from headscarp.run_folder import CHANGE, OBSERVATIONS, PROBABILITY, SCORE, TERRAIN, RasterWriter
+from headscarp.run_folder import CHANGE, OBSERVABLE, OBSERVATIONS, PROBABILITY, SCORE, TERRAIN, RasterWriter
 from headscarp.vocabulary import Polarization
 
 FloatArray = NDArray[np.float32]
@@ -38,6 +39,10 @@ class Sums:
     water: float = 0.0
     no_height: float = 0.0
     all_orbits: float = 0.0
+    steep: float = 0.0
+    """Observed ground from the slope limit on, of which is known what can see it."""
+    steep_seen: dict[str, float] = field(default_factory=dict)
+    """Of that, by the orbits that can see it."""
 
 
 class PseudoCount(NamedTuple):
@@ -73,6 +78,7 @@ class TileMap(NamedTuple):
     observed: NDArray[np.bool_]
     every_orbit: NDArray[np.bool_]
     terrain: dict[str, FloatArray]
+    observable: NDArray[np.uint8] | None
 
 
 def write_map(
@@ -99,7 +105,7 @@ def write_map(
             writer.write(part.tile, part.rasters[name])
         _add(sums, part)
     for name, writer in writers.items():
-        writer.finish(resampling="mode" if name == OBSERVATIONS else "average")
+        writer.finish(resampling="mode" if name in (OBSERVATIONS, OBSERVABLE) else "average")
     return sums
 
 
@@ -164,7 +170,20 @@ def band_names(change: Change) -> dict[str, list[str]]:
         SCORE: ["score", *(f"{ORBIT_SCORE}{orbit}" for orbit in change["orbit"].values)],
         OBSERVATIONS: [f"{side}_count_{orbit}" for orbit in orbits for side in ("pre", "post")],
         TERRAIN: ["slope_deg", "hillshade", "exclusion"],
+        OBSERVABLE: ["observable"],
     }
+
+
+def orbits_text(code: Observable) -> str:
+    """Which orbits can see a pixel, in words.
+
+    Examples
+    --------
+    >>> orbits_text(Observable.ASCENDING), orbits_text(Observable.BOTH)
+    ('ascending only', 'both')
+    """
+    single = code in (Observable.ASCENDING, Observable.DESCENDING)
+    return f"{code.name.lower()} only" if single else code.name.lower()
 
 
 def polarization_of(band: str) -> Polarization | None:
@@ -190,6 +209,10 @@ def _writers(plan: Plan, change: Change, folder: Path) -> dict[str, RasterWriter
     if plan.options.terrain.dem is not None:
         codes = {f"exclusion_{code.value}": code.name.lower() for code in Exclusion}
         writers[TERRAIN] = RasterWriter(folder / TERRAIN, plan.geobox, names[TERRAIN], tags=codes)
+        seen = {f"class_{code.value}": orbits_text(code) for code in Observable}
+        writers[OBSERVABLE] = RasterWriter(
+            folder / OBSERVABLE, plan.geobox, names[OBSERVABLE], "uint8", Observable.UNKNOWN.value, seen
+        )
     return writers
 
 
@@ -209,7 +232,12 @@ def _map_tile(stored: StoredTile, fitted: FittedDetector) -> TileMap:
     }
     if terrain:
         rasters[TERRAIN] = np.stack([terrain[name].astype(np.float32) for name in terrain])
-    return TileMap(stored.tile, probability, rasters, valid.any(axis=0), valid.all(axis=0), terrain)
+    observable = stored.observable()
+    if observable is not None:
+        rasters[OBSERVABLE] = observable[None]
+    return TileMap(
+        stored.tile, probability, rasters, valid.any(axis=0), valid.all(axis=0), terrain, observable
+    )
 
 
 def _states(change: Change) -> list[FloatArray]:
@@ -240,3 +268,10 @@ def _add(sums: Sums, part: TileMap) -> None:
         sums.gentle += float(area[seen & (code == Exclusion.GENTLE)].sum())
         sums.water += float(area[seen & (code == Exclusion.WATER)].sum())
         sums.no_height += float(area[seen & np.isnan(part.terrain["slope_deg"])].sum())
+    if part.observable is not None:
+        steep = seen & (part.terrain["exclusion"] == Exclusion.NONE) & np.isfinite(part.terrain["slope_deg"])
+        steep &= part.observable != Observable.UNKNOWN
+        sums.steep += float(area[steep].sum())
+        for orbits in Observable:
+            own = float(area[steep & (part.observable == orbits)].sum())
+            sums.steep_seen[orbits_text(orbits)] = sums.steep_seen.get(orbits_text(orbits), 0.0) + own

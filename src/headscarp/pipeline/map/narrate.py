@@ -249,6 +249,9 @@ def _terrain(facts: Facts) -> TerrainRecord | None:
         gentle_km2=sums.gentle * KM2,
         water_km2=sums.water * KM2,
         missing_km2=sums.no_height * KM2,
+        incidence_deg=options.incidence_deg,
+        steep_km2=sums.steep * KM2,
+        steep_seen_km2={name: area * KM2 for name, area in sums.steep_seen.items() if name != "unknown"},
         note=(
             f"Probability is 0 on slopes below {options.min_slope_deg:g}° and on water: VV below "
             f"{options.water_vv_db:g} dB and VH below {options.water_vh_db:g} dB before the event, on "

@@ -20,6 +20,7 @@ from headscarp.ingest.files import read_scene_files
 from headscarp.ingest.passes import drop_repeats, group_scenes, refuse_contradictions
 from headscarp.ingest.raster import bounds_in
 from headscarp.ingest.stack import open_stacks, stack_label, touches
+from headscarp.pipeline.map.view import View, plan_view
 from headscarp.scene import Scene, SceneFile, Stack
 from headscarp.vocabulary import Role
 
@@ -61,6 +62,8 @@ class Plan:
     pseudo : PseudoEvent or None
     pseudo_note : str
         Which dates the pseudo-event uses, or why there is none.
+    view : View or None
+        Nominal looks over the DEM; none without one.
     """
 
     options: MapOptions
@@ -73,6 +76,7 @@ class Plan:
     splits: dict[str, Split]
     pseudo: PseudoEvent | None
     pseudo_note: str
+    view: View | None
 
     @property
     def geobox(self) -> GeoBox:
@@ -118,7 +122,8 @@ def make_plan(options: MapOptions) -> Plan:
     )
     splits = {label: _split(scenes, assigned) for label, scenes in by_orbit.items()}
     pseudo, note = _pseudo_event(by_orbit, splits, event, earlier_used)
-    return Plan(options, event, grid, assigned, repeats, found.skipped, stacks, splits, pseudo, note)
+    view = plan_view(options.terrain, grid.geobox)
+    return Plan(options, event, grid, assigned, repeats, found.skipped, stacks, splits, pseudo, note, view)
 
 
 def refuse_one_sided(assigned: Sequence[Assigned], event: Event, where: str) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import geopandas as gpd
+import numpy as np
+from numpy.typing import NDArray
 
 from headscarp.config import load_options
+from headscarp.geometry.observable import Observable
 from headscarp.grid import crs_wkt, pixel_area_m2, tiles
 from headscarp.pipeline.map.detect import KM2, polarization_of
 from headscarp.polygons import PolygonOptions, ProbabilityTile, find_landslides
@@ -17,6 +20,7 @@ from headscarp.record import ResultRecord, RunRecord
 from headscarp.report import write_report
 from headscarp.run_folder import (
     CHANGE,
+    OBSERVABLE,
     PROBABILITY,
     SCORE,
     TERRAIN,
@@ -25,6 +29,9 @@ from headscarp.run_folder import (
     write_landslides,
     write_record,
 )
+
+OBSERVABLE_SHARE = "observable_"
+"""Prefix of the columns that tell which share of a landslide an orbit state can see."""
 
 
 def redraw_polygons(
@@ -115,6 +122,8 @@ def _parts(folder: Path, threshold: float) -> Iterator[ProbabilityTile]:
         )
         has_terrain = (folder / TERRAIN).is_file()
         terrain = stack.enter_context(RasterReader(folder / TERRAIN)) if has_terrain else None
+        has_view = (folder / OBSERVABLE).is_file()
+        observable = stack.enter_context(RasterReader(folder / OBSERVABLE)) if has_view else None
         fused = [band for band in change.bands if polarization_of(band)]
         for number, tile in enumerate(tiles(probability.geobox)):
             values = probability.read(tile)["probability"]
@@ -127,4 +136,18 @@ def _parts(folder: Path, threshold: float) -> Iterator[ProbabilityTile]:
             }
             if terrain is not None:
                 layers["slope_mean_deg"] = terrain.read(tile, ["slope_deg"])["slope_deg"]
+            if observable is not None:
+                layers |= observable_shares(observable.read(tile)["observable"])
             yield ProbabilityTile(tile, values, layers | score.read(tile))
+
+
+def observable_shares(code: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    """Where each orbit state can see the ground, 1 or 0, NaN where that is not known.
+
+    Averaged over a landslide they are the share of it that the orbit can see.
+    """
+    known = code != Observable.UNKNOWN
+    return {
+        f"{OBSERVABLE_SHARE}{bit.name.lower()}": np.where(known, (code & bit) > 0, np.nan).astype(np.float32)
+        for bit in (Observable.ASCENDING, Observable.DESCENDING)
+    }

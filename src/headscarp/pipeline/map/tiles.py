@@ -62,6 +62,11 @@ class StoredTile:
             return None
         return np.asarray(np.load(self._pseudo_path), dtype=np.float32)
 
+    def observable(self) -> NDArray[np.uint8] | None:
+        """Which orbits can see each pixel; none without a DEM."""
+        with np.load(self.path) as stored:
+            return np.asarray(stored["observable"]) if "observable" in stored else None
+
     @property
     def _pseudo_path(self) -> Path:
         return self.path.with_suffix(".pseudo.npy")
@@ -130,6 +135,8 @@ def _process(
     terrain = _terrain(plan, tile, event)
     path = scratch / f"tile_{tile.rows.start}_{tile.cols.start}.npz"
     arrays: dict[str, Any] = {**terrain, **_packed("event", event), **_packed("pseudo", pseudo)}
+    if plan.view is not None:
+        arrays["observable"] = plan.view.of_tile(tile)
     np.savez(path, **arrays)
     open_ground = terrain["exclusion"] == 0 if terrain else None
     samples = [

@@ -1,0 +1,64 @@
+"""Which orbits can see the ground of a map: from the DEM and nominal orbit geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from headscarp.features.terrain import TerrainOptions
+from headscarp.geometry.incidence import grid_look_azimuth_deg
+from headscarp.geometry.observable import observable
+from headscarp.geometry.visibility import reach_px
+from headscarp.grid import Tile, expand, spacing_m
+from headscarp.ingest.dem import read_height, read_relief
+from headscarp.vocabulary import OrbitState
+
+
+@dataclass(frozen=True)
+class View:
+    """Nominal looks over a map, taken once, so that tiles share their lines of sight.
+
+    Attributes
+    ----------
+    dem : Path
+    looks_deg : dict of OrbitState to float
+        Look azimuth of each orbit state, clockwise from the grid's north.
+    incidence_deg : float
+    halo_px : int
+        Ground to read around a tile: as far as layover and shadow reach.
+    """
+
+    dem: Path
+    looks_deg: dict[OrbitState, float]
+    incidence_deg: float
+    halo_px: int
+
+    def of_tile(self, tile: Tile) -> NDArray[np.uint8]:
+        """Code of each pixel, by :class:`headscarp.geometry.observable.Observable`."""
+        wide = expand(tile.geobox, self.halo_px)
+        looks = (self.looks_deg[OrbitState.ASCENDING], self.looks_deg[OrbitState.DESCENDING])
+        code = observable(read_height(self.dem, wide), spacing_m(wide), *looks, self.incidence_deg)
+        inner = (slice(self.halo_px, -self.halo_px), slice(self.halo_px, -self.halo_px))
+        return code[inner]
+
+
+def plan_view(options: TerrainOptions, geobox: GeoBox) -> View | None:
+    """Decide the looks over a map and how far they reach; none without a DEM.
+
+    Parameters
+    ----------
+    options : TerrainOptions
+        DEM and incidence angle.
+    geobox : GeoBox
+        Grid of the map.
+    """
+    if options.dem is None:
+        return None
+    looks = {state: grid_look_azimuth_deg(geobox, state) for state in OrbitState}
+    relief_m = read_relief(options.dem, geobox)
+    reach = reach_px(relief_m, spacing_m(geobox), options.incidence_deg)
+    return View(options.dem, looks, options.incidence_deg, reach)
