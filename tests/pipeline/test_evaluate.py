@@ -213,6 +213,12 @@ def test_strata_add_up_to_the_whole(small: Small, whole: tuple[Path, Evaluation]
     recall = (predicted & small.landslide[chosen]).sum() / small.landslide[chosen].sum()
     assert evaluation.strata["land_cover"]["trees"]["at_threshold"]["recall"] == pytest.approx(float(recall))
     assert evaluation.strata["event"]["Test"]["at_threshold"]["f1"] == evaluation.pixel["at_threshold"]["f1"]
+    exact = average_precision_score(small.landslide[chosen], small.probability[chosen])
+    assert evaluation.strata["land_cover"]["trees"]["average_precision"] == pytest.approx(exact, abs=5e-3)
+    assert (
+        sum(evaluation.strata["slope"][c]["at_0.5"]["true_positive"] for c in evaluation.strata["slope"])
+        == (evaluation.pixel["at_0.5"]["true_positive"])
+    )
     with np.load(out / "blocks.npz") as blocks:
         by_class, total = blocks["0/tally/stratum/land_cover"], blocks["0/tally/confusion"]
         assert np.array_equal(by_class.sum(axis=1), total)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headscarp.evaluate import tally as tl
 from headscarp.evaluate.confusion import OUTCOMES, FloatArray
@@ -47,6 +48,8 @@ class MethodResult:
         Names of the classes of each stratum.
     curve : ScoreHistogram
         Over all the ground, refined.
+    scores_by_class : Tally
+        As :func:`headscarp.evaluate.tally.count_by_class` counts them.
     """
 
     name: str
@@ -54,6 +57,7 @@ class MethodResult:
     tally: tl.Tally
     strata: Mapping[str, tuple[str, ...]]
     curve: ScoreHistogram
+    scores_by_class: tl.Tally = field(default_factory=dict)
 
     @property
     def bounds(self) -> dict[tuple[str, ...], Bounds]:
@@ -63,7 +67,16 @@ class MethodResult:
     def values(self) -> tl.Figures:
         """Every figure on the whole ground."""
         found = tl.figures(tl.sums(self.tally), self.plan, self.strata)
-        return found | {path: bounds.middle for path, bounds in self.bounds.items()}
+        by_class = {
+            ("strata", name, label, "average_precision"): value
+            for name, counts in self.scores_by_class.items()
+            for label, value in zip(self.strata[name], self._precision(counts), strict=True)
+        }
+        return found | by_class | {path: bounds.middle for path, bounds in self.bounds.items()}
+
+    def _precision(self, counts: NDArray[Any]) -> FloatArray:
+        """Average precision of each class, to the width of the bins kept for blocks."""
+        return average_precision(ScoreHistogram(self.plan.edges, counts)).middle
 
     def draws(self, weights: FloatArray) -> tl.Figures:
         """Every figure on each draw of blocks."""

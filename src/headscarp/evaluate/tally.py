@@ -105,6 +105,17 @@ def count_pixels(pixels: Pixels, plan: Plan, blocks: int) -> Tally:
     return tally
 
 
+def count_by_class(pixels: Pixels, plan: Plan) -> Tally:
+    """Count the scores of a tile by class of each stratum, not by block.
+
+    Returns
+    -------
+    dict of str to int64 ndarray, shape (classes, bins, 2)
+        By the name of the stratum.
+    """
+    return {name: _scores_by_class(pixels, stratum, plan.edges) for name, stratum in pixels.strata.items()}
+
+
 def empty(plan: Plan, strata: Mapping[str, tuple[str, ...]], blocks: int) -> Tally:
     """Return the tally of ground on which nothing was counted yet."""
     none = np.zeros(0, dtype=np.int64)
@@ -190,6 +201,13 @@ def _confusion(
 ) -> NDArray[np.int64]:
     counts = [confusion_counts(each, landslide, block, blocks) for each in predicted]
     return np.stack(counts, axis=1) if counts else np.zeros((blocks, 0, 4), dtype=np.int64)
+
+
+def _scores_by_class(pixels: Pixels, stratum: Stratum, edges: Edges) -> NDArray[np.int64]:
+    known = stratum.image >= 0
+    return count_scores(
+        edges, pixels.scores[known], pixels.landslide[known], stratum.image[known], len(stratum.names)
+    )
 
 
 def _by_class(

@@ -267,9 +267,8 @@ def _result(name: str, counted: Counted, sites: Sequence[Site], curve: ScoreHist
     """Result of a method over the blocks with evaluated ground."""
     tally = counted.tally
     kept = np.flatnonzero(tally["ground_m2"] > 0)
-    return MethodResult(
-        name, counted.plan, {key: values[kept] for key, values in tally.items()}, sites[0].land.classes, curve
-    )
+    by_block = {key: values[kept] for key, values in tally.items()}
+    return MethodResult(name, counted.plan, by_block, sites[0].land.classes, curve, counted.by_class)
 
 
 def _write(folder: Path, evaluation: Evaluation, parts: Parts) -> None:

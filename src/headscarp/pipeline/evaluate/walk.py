@@ -52,6 +52,8 @@ class Counted:
     tally: tl.Tally
     fit: NDArray[np.float64] = field(default_factory=NO_FIT.copy)
     """Reliability sums on the fine bins that calibrations are fitted on; zeros without probabilities."""
+    by_class: tl.Tally = field(default_factory=dict)
+    """Scores by class of each stratum."""
 
 
 def read_truth(site: Site, tile: Tile, halo_px: int = 0) -> Truth:
@@ -136,20 +138,30 @@ def count_everything(
             return _count_tile(site, tile, plans, tolerance_px)
 
         for found in stages.map(f"counting {name}", one, tiles(site.ground.geobox)):
-            for method, (tally, fit) in found.methods.items():
-                tl.add(counted[method].tally, tally, site.blocks.of_tile(found.tile).places)
-                counted[method].fit += fit
+            for method, counts in found.methods.items():
+                own = counted[method]
+                tl.add(own.tally, counts.tally, site.blocks.of_tile(found.tile).places)
+                own.fit += counts.fit
+                own.by_class = {n: own.by_class.get(n, 0) + c for n, c in counts.by_class.items()}
             if found.outcome is not None:
                 writer.write(found.tile, found.outcome[None])
         writer.finish("nearest")
     return counted
 
 
+class _MethodCounts(NamedTuple):
+    """What was counted of one method on one tile."""
+
+    tally: tl.Tally
+    fit: NDArray[np.float64]
+    by_class: tl.Tally
+
+
 class _TileCounts(NamedTuple):
-    """What was counted on one tile: tally and calibration sums of each method, and the outcome."""
+    """What was counted on one tile, and the outcome of the prediction."""
 
     tile: Tile
-    methods: dict[str, tuple[tl.Tally, NDArray[np.float64]]]
+    methods: dict[str, _MethodCounts]
     outcome: NDArray[np.uint8] | None
 
 
@@ -193,9 +205,7 @@ def _count_tile(site: Site, tile: Tile, plans: Mapping[str, tl.Plan], tolerance_
     return _TileCounts(tile, counts, _outcome(view, scores[main][inner], plans[main]))
 
 
-def _count_method(
-    view: _View, scores: NDArray[np.float32], plan: tl.Plan
-) -> tuple[tl.Tally, NDArray[np.float64]]:
+def _count_method(view: _View, scores: NDArray[np.float32], plan: tl.Plan) -> _MethodCounts:
     own, landslide = scores[view.inner][view.valid], view.landslide[view.valid]
     pixels = tl.Pixels(own, landslide, view.blocks.image[view.valid], view.strata)
     tally = tl.count_pixels(pixels, plan, len(view.blocks.places))
@@ -206,9 +216,8 @@ def _count_method(
             view.wide.landslide & view.wide.valid, predicted, view.wide.valid, view.tolerance_px
         )
         tally[tl.BOUNDARY] = _by_block([each[view.inner] for each in maps], view.blocks)
-    if not plan.is_probability:
-        return tally, NO_FIT
-    return tally, reliability_sums(own, landslide, calibration_edges())[0]
+    fit = reliability_sums(own, landslide, calibration_edges())[0] if plan.is_probability else NO_FIT
+    return _MethodCounts(tally, fit, tl.count_by_class(pixels, plan))
 
 
 def _by_block(masks: Sequence[NDArray[np.bool_]], blocks: TileBlocks) -> NDArray[np.int64]:

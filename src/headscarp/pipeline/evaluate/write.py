@@ -125,6 +125,7 @@ def write_blocks(folder: Path, results: Sequence[MethodResult]) -> None:
             }
         )
         arrays |= {f"{number}/tally/{name}": counts for name, counts in result.tally.items()}
+        arrays |= {f"{number}/by_class/{name}": counts for name, counts in result.scores_by_class.items()}
         arrays[f"{number}/edges"] = result.plan.edges
         arrays[f"{number}/curve_edges"] = result.curve.edges
         arrays[f"{number}/curve_counts"] = result.curve.counts
@@ -153,9 +154,13 @@ def read_blocks(folder: Path) -> list[MethodResult]:
 
 
 def _result(stored: Any, number: int, facts: dict[str, Any]) -> MethodResult:
-    prefix = f"{number}/tally/"
-    tally = {name.removeprefix(prefix): stored[name] for name in stored.files if name.startswith(prefix)}
+    tally, by_class = (_under(stored, f"{number}/{group}/") for group in ("tally", "by_class"))
     plan = Plan(stored[f"{number}/edges"], facts["thresholds"], facts["is_probability"])
     strata = {name: tuple(classes) for name, classes in facts["strata"].items()}
     curve = ScoreHistogram(stored[f"{number}/curve_edges"], stored[f"{number}/curve_counts"])
-    return MethodResult(facts["name"], plan, tally, strata, curve)
+    return MethodResult(facts["name"], plan, tally, strata, curve, by_class)
+
+
+def _under(stored: Any, prefix: str) -> dict[str, Any]:
+    """Arrays whose name begins with a prefix, by the rest of it."""
+    return {name.removeprefix(prefix): stored[name] for name in stored.files if name.startswith(prefix)}
