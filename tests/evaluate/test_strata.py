@@ -87,3 +87,5 @@ def test_blocks_of_a_geographic_grid_are_square_on_the_ground() -> None:
     rows, cols = blocks.side_px
     assert rows == pytest.approx(1280 / 11.1, rel=0.02)
     assert cols == pytest.approx(1280 / 5.6, rel=0.02)
+    place = np.array([rows]), np.array([cols])
+    assert blocks.of_pixels(*place).tolist() == [blocks.columns + 1]

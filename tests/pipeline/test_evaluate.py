@@ -365,6 +365,7 @@ def test_a_label_raster_gives_the_figures_of_its_vectors(small: Small, tmp_path:
     kept = small.observed & (label != 255)
     assert_pixels(evaluation.pixel, small.probability[kept], small.landslide[kept], 0.3)
     assert evaluation.grounds[0].pixels["truth_unknown"] == int((label == 255).sum())
+    assert evaluation.grounds[0].landslide_pixels["truth_unknown"] == 0
     assert evaluation.landslides["detection_rate"] > 0.5
 
 

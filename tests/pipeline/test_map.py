@@ -61,7 +61,7 @@ def test_every_output_is_there_and_gis_ready(small_event: SmallEvent, tmp_path: 
     run = tmp_path / "run"
     hs.run_map(options(small_event.scenes, **{"terrain.dem": small_event.dem}), run)
     expected = {
-        "probability.tif", "change.tif", "score.tif", "observations.tif", "terrain.tif",
+        "probability.tif", "change.tif", "score.tif", "observations.tif", "terrain.tif", "observable.tif",
         "landslides.gpkg", "landslides.geojson", "report.html", "run.json",
     }  # fmt: skip
     assert {path.name for path in run.iterdir()} == expected
