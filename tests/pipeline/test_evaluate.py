@@ -266,6 +266,8 @@ def test_the_files_say_what_the_record_says(small: Small, whole: tuple[Path, Eva
     assert np.array_equal(outcome == 255, ~small.observed)
     hit = (small.probability >= np.float32(0.3)) & small.landslide
     assert np.array_equal(outcome == 3, hit)
+    assert np.array_equal(outcome == 1, small.landslide & small.observed & ~hit)
+    assert np.array_equal(outcome == 2, (small.probability >= np.float32(0.3)) & ~small.landslide)
     with rasterio.open(out / "label.tif") as raster:
         assert np.array_equal(raster.read(1) == 1, small.landslide & small.observed)
     assert (out / "report.html").is_file()
