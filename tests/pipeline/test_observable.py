@@ -107,13 +107,16 @@ def test_polygons_say_which_share_an_orbit_can_see(mapped: tuple[Path, RunRecord
     page = (folder / "report.html").read_text()
     assert "layover or shadow" in page
     assert "observable.tif" in page
+    assert 'id="show-observable"' in page
 
 
 def test_without_a_dem_nothing_is_claimed(small_event: SmallEvent, tmp_path: Path) -> None:
     values = {"scenes": [small_event.scenes], "event.date": EVENT_DATE}
     hs.run_map(hs.load_options(None, values), tmp_path / "run")
     assert not (tmp_path / "run" / "observable.tif").exists()
-    assert "layover or shadow" not in (tmp_path / "run" / "report.html").read_text()
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "layover or shadow" not in page
+    assert 'id="show-observable"' not in page
 
 
 def test_shares_are_unknown_where_no_height_is() -> None:

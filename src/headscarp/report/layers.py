@@ -162,6 +162,22 @@ def count_ramp(highest: int) -> Ramp:
     return Ramp("Observations after the event", low, high, colors, ticks)
 
 
+def observable_ramp() -> Ramp:
+    """Choose the colours of what the orbits can see: both is clear, the least is darkest.
+
+    Returns
+    -------
+    Ramp
+        A colour a code of ``observable.tif``, 0 to 3.
+    """
+    colors = np.array(
+        [[51, 34, 68, 225], [230, 159, 0, 200], [0, 114, 178, 200], [255, 255, 255, 40]], np.uint8
+    )
+    labels = ("neither", "ascending", "descending", "both")
+    ticks = [_tick(code, -0.5, 3.5, label) for code, label in enumerate(labels)]
+    return Ramp("Orbits that can see the ground", -0.5, 3.5, colors, ticks)
+
+
 def hillshade_ramp() -> Ramp:
     """Choose the greys of the hillshade, kept light so that colours over it stay readable.
 

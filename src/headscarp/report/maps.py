@@ -18,6 +18,7 @@ from headscarp.report.layers import (
     change_span,
     count_ramp,
     hillshade_ramp,
+    observable_ramp,
     paint,
     probability_ramp,
 )
@@ -40,6 +41,7 @@ from headscarp.report.rasters import (
     read_mean,
     read_observed,
     read_post_counts,
+    read_view,
 )
 
 _PICTURES_BYTES = 3_000_000
@@ -131,7 +133,7 @@ def choose_layers(record: RunRecord) -> list[Layer]:
     Returns
     -------
     list[Layer]
-        Probability, change per polarisation, observations.
+        Probability, change per polarisation, observations, and with a DEM what the orbits can see.
     """
     threshold = record.detector.threshold
     changes = [
@@ -143,11 +145,18 @@ def choose_layers(record: RunRecord) -> list[Layer]:
         for pol in record.polarizations
     ]
     highest = sum(len(orbit.post_utc) for orbit in record.orbits)
+    view = [Layer("observable", "What the orbits can see", observable_ramp())] if has_view(record) else []
     return [
         Layer("probability", "Probability", probability_ramp(threshold)),
         *changes,
         Layer("observations", "Observations after the event", count_ramp(highest)),
+        *view,
     ]
+
+
+def has_view(record: RunRecord) -> bool:
+    """Tell whether the run worked out what the orbits can see."""
+    return record.terrain is not None and record.terrain.incidence_deg is not None
 
 
 def _read_changes(folder: Path, record: RunRecord, extent: Extent, step: int) -> list[Band]:
@@ -176,9 +185,11 @@ def _read_pictures(
     painted = [paint(probability, layers[0].ramp, np.isnan(probability), excluded)]
     painted += [
         paint(change, layer.ramp, np.isnan(change))
-        for change, layer in zip(changes, layers[1:-1], strict=True)
+        for change, layer in zip(changes, layers[1 : 1 + len(changes)], strict=True)
     ]
-    painted.append(paint(counts, layers[-1].ramp, counts == 0))
+    painted.append(paint(counts, layers[1 + len(changes)].ramp, counts == 0))
+    if has_view(record):
+        painted.append(paint(read_view(folder / "observable.tif", extent, step), layers[-1].ramp))
     pictures = [Picture(layer.key, uri) for layer, uri in zip(layers, painted, strict=True)]
     return pictures, bool(excluded.any())
 

@@ -212,6 +212,27 @@ def read_post_counts(path: Path, extent: Extent, step: int) -> Band:
     return total
 
 
+def read_view(path: Path, extent: Extent, step: int) -> Band:
+    """Read which orbits can see the ground.
+
+    Parameters
+    ----------
+    path : Path
+        ``observable.tif``.
+    extent : Extent
+        What to read, in pixels of the grid.
+    step : int
+        Every how many pixels.
+
+    Returns
+    -------
+    Band
+        Codes 0 to 3, NaN where no height is known.
+    """
+    with _open(path) as source:
+        return _decimate(source, 1, extent, step, Resampling.nearest)
+
+
 def read_observed(folder: Path, polarizations: list[str]) -> NDArray[np.bool_]:
     """Read where the change or the probability is known, on a coarse grid.
 
