@@ -24,8 +24,9 @@ from headscarp.evaluate.result import HEADLINES, MethodResult
 from headscarp.evaluate.tally import GROUND_M2, Figures
 from headscarp.pipeline.evaluate.comparison import ComparedFigure, ComparedMethod, Comparison
 from headscarp.pipeline.evaluate.table import compared_rows, difference_rows, markdown
-from headscarp.pipeline.evaluate.write import read_blocks, read_metrics
+from headscarp.pipeline.evaluate.write import read_blocks
 from headscarp.pipeline.provenance import command_line, source_commit
+from headscarp.report.evaluation.folder import read_metrics
 from headscarp.run_folder import staged_folder, write_atomically
 
 COMPARISON_JSON, COMPARISON_MD, COMPARISON_CSV = "comparison.json", "comparison.md", "comparison.csv"

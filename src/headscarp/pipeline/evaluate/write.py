@@ -11,7 +11,6 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 from headscarp.errors import OutputError
 from headscarp.evaluate.confusion import OUTCOMES, pixel_metrics
@@ -29,26 +28,6 @@ CURVE_POINTS = 2000
 def write_metrics(folder: Path, evaluation: Evaluation) -> None:
     """Write ``metrics.json``."""
     write_atomically(folder / METRICS_JSON, evaluation.model_dump_json(indent=2) + "\n")
-
-
-def read_metrics(folder: Path) -> Evaluation:
-    """Read ``metrics.json``.
-
-    Raises
-    ------
-    OutputError
-        If the folder holds no evaluation, or one of another version.
-    """
-    path = folder / METRICS_JSON
-    try:
-        return Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
-        raise OutputError(
-            "a folder that `headscarp evaluate` wrote",
-            f"{folder} ({str(error).splitlines()[0]})",
-            "there is nothing to compare",
-            "give the folder that was passed to --out",
-        ) from error
 
 
 def write_table(folder: Path, rows: Iterator[Sequence[Any]]) -> None:

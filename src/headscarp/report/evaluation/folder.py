@@ -80,11 +80,19 @@ def read_folder(path: Path) -> EvaluationFolder:
         If ``metrics.json`` or ``curves.parquet`` is missing, or of another version.
     """
     return EvaluationFolder(
-        path, _read_metrics(path / METRICS_JSON), _read_curves(path / CURVES), _read_landslides(path / SCORED)
+        path, read_metrics(path), _read_curves(path / CURVES), _read_landslides(path / SCORED)
     )
 
 
-def _read_metrics(path: Path) -> Evaluation:
+def read_metrics(folder: Path) -> Evaluation:
+    """Read ``metrics.json`` of an evaluation folder.
+
+    Raises
+    ------
+    OutputError
+        If there is none, or it is of another version.
+    """
+    path = folder / METRICS_JSON
     try:
         return Evaluation.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
