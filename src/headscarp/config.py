@@ -38,9 +38,23 @@ class MapOptions(BaseModel):
 Options = TypeVar("Options", bound=BaseModel)
 
 
+EVENT_YAML = "event.yaml"
+"""File in a folder of an event: options of ``headscarp map``, with paths relative to the folder."""
+
+
 def load_options(path: Path | None, overrides: Mapping[str, Any] | None = None) -> MapOptions:
-    """Read the options of ``headscarp map``; see :func:`load`."""
-    return load(MapOptions, path, overrides)
+    """Read the options of ``headscarp map``; see :func:`load`.
+
+    Where no file is given and the scenes are one folder that holds an ``event.yaml``, that is the file:
+    the folder says of itself which scenes it has, when the event was and where the DEM is.
+    """
+    given = dict(overrides or {})
+    folder = _event_folder(given.get("scenes")) if path is None else None
+    if folder is None:
+        return load(MapOptions, path, given)
+    given.pop("scenes")
+    values = {"scenes": ["."], **_read_yaml(folder / EVENT_YAML)}
+    return _validated(MapOptions, _rooted(values, MapOptions, folder), given, folder / EVENT_YAML)
 
 
 def load(model: type[Options], path: Path | None, overrides: Mapping[str, Any] | None = None) -> Options:
@@ -60,8 +74,13 @@ def load(model: type[Options], path: Path | None, overrides: Mapping[str, Any] |
     OptionsError
         If the file is no YAML mapping, or an option is unknown or outside its range.
     """
-    values = _read_yaml(path) if path is not None else {}
-    for name, value in (overrides or {}).items():
+    return _validated(model, _read_yaml(path) if path is not None else {}, overrides or {}, path)
+
+
+def _validated(
+    model: type[Options], values: dict[str, Any], overrides: Mapping[str, Any], path: Path | None
+) -> Options:
+    for name, value in overrides.items():
         if value is not None:
             _set(values, name.split("."), value)
     try:
@@ -127,6 +146,28 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         )
     # a section whose every line is a comment reads as null: its defaults
     return {name: section for name, section in (values or {}).items() if section is not None}
+
+
+def _event_folder(scenes: object) -> Path | None:
+    """Folder that is all the scenes and describes itself; none otherwise."""
+    if not isinstance(scenes, list | tuple) or len(scenes) != 1:
+        return None
+    folder = Path(scenes[0])
+    return folder if (folder / EVENT_YAML).is_file() else None
+
+
+def _rooted(values: dict[str, Any], model: type[BaseModel], folder: Path) -> dict[str, Any]:
+    """Values whose relative paths are taken from a folder."""
+    rooted = dict(values)
+    for name, field in model.model_fields.items():
+        value, kind = values.get(name), field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            rooted |= {name: _rooted(value, kind, folder)} if isinstance(value, dict) else {}
+        elif "Path" in str(kind) and isinstance(value, str):
+            rooted[name] = folder / value
+        elif "Path" in str(kind) and isinstance(value, list):
+            rooted[name] = [folder / str(part) for part in value]
+    return rooted
 
 
 def _set(values: dict[str, Any], keys: list[str], value: object) -> None:

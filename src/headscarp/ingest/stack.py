@@ -6,7 +6,8 @@ by ``.load()`` costs what the part costs, whatever the size of the whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,9 @@ from headscarp.grid import Bounds
 from headscarp.ingest.raster import bounds_in, read_on_grid
 from headscarp.scene import Scene, Stack, in_order
 from headscarp.vocabulary import Polarization
+
+ReadPart = Callable[[int, slice, slice], NDArray[np.float32]]
+"""Number along time, rows, columns -> linear power of that part."""
 
 
 def open_stacks(
@@ -73,12 +77,12 @@ def touches(bounds: Bounds, geobox: GeoBox) -> bool:
     return bool(left < box.right and right > box.left and bottom < box.top and top > box.bottom)
 
 
-class _SceneArray(BackendArray):
+class _LazyArray(BackendArray):
     """Scenes along time as one array that reads the part it is asked for."""
 
-    def __init__(self, scenes: list[Scene], polarization: Polarization, geobox: GeoBox) -> None:
-        self.scenes, self.polarization, self.geobox = scenes, polarization, geobox
-        self.shape = (len(scenes), *geobox.shape)
+    def __init__(self, count: int, geobox: GeoBox, read: ReadPart) -> None:
+        self.read = read
+        self.shape = (count, *geobox.shape)
         self.dtype = np.dtype(np.float32)
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
@@ -87,13 +91,13 @@ class _SceneArray(BackendArray):
     def _read(self, key: tuple[int | slice, ...]) -> NDArray[np.float32]:
         """Read a basic selection; integers drop their dimension as numpy's do."""
         time, rows, cols = key
-        picked = range(len(self.scenes))[time]
+        picked = range(self.shape[0])[time]
         spans = [_span(part, length) for part, length in zip((rows, cols), self.shape[1:], strict=True)]
-        part = self.geobox[spans[0], spans[1]]
         indices = [picked] if isinstance(picked, int) else list(picked)
-        values = np.empty((len(indices), *part.shape), dtype=np.float32)
+        size = tuple(span.stop - span.start for span in spans)
+        values = np.empty((len(indices), *size), dtype=np.float32)
         for i, index in enumerate(indices):
-            values[i] = read_scene(self.scenes[index], self.polarization, part)
+            values[i] = self.read(index, spans[0], spans[1])
         inner = (0 if isinstance(picked, int) else slice(None), _within(rows), _within(cols))
         return np.asarray(values[inner])
 
@@ -105,10 +109,23 @@ def stack_label(scene: Scene, pooling: str) -> str:
     return scene.orbit_label
 
 
-def _open_stack(label: str, scenes: list[Scene], geobox: GeoBox) -> Stack:
-    first = scenes[0].files[0]
-    times = np.array([s.acquired.replace(tzinfo=None) for s in scenes], dtype="datetime64[ns]")
-    polarizations = in_order({pol for scene in scenes for pol in scene.polarizations})
+def lazy_stack(
+    times: Sequence[datetime], geobox: GeoBox, read: Mapping[Polarization, ReadPart], attrs: Mapping[str, Any]
+) -> Stack:
+    """Build a stack that obeys the schema of :mod:`headscarp.scene` and reads what it is asked for.
+
+    Parameters
+    ----------
+    times : sequence of datetime
+        UTC, rising.
+    geobox : GeoBox
+        The grid.
+    read : mapping of polarisation to callable
+        Called with a number along time and with the rows and columns of a part; it returns linear power.
+    attrs : mapping
+        ``orbit_state``, ``relative_orbit`` and ``label``.
+    """
+    moments = np.array([time.replace(tzinfo=None) for time in times], dtype="datetime64[ns]")
     y_dim, x_dim = geobox.dimensions
     renamed = {y_dim: "y", x_dim: "x"}
     coords = {renamed.get(str(k), k): v for k, v in xr_coords(geobox, dims=("y", "x")).items()}
@@ -116,17 +133,31 @@ def _open_stack(label: str, scenes: list[Scene], geobox: GeoBox) -> Stack:
         {
             pol: (
                 ("time", "y", "x"),
-                indexing.LazilyIndexedArray(_SceneArray(scenes, pol, geobox)),
+                indexing.LazilyIndexedArray(_LazyArray(len(times), geobox, read[pol])),
                 {
                     "units": "1",
                     "long_name": f"{pol} backscatter, linear power",
                     "grid_mapping": "spatial_ref",
                 },
             )
-            for pol in polarizations
+            for pol in in_order(set(read))
         },
-        coords={"time": times, **coords},
-        attrs={
+        coords={"time": moments, **coords},
+        attrs=dict(attrs),
+    )
+
+
+def _open_stack(label: str, scenes: list[Scene], geobox: GeoBox) -> Stack:
+    first = scenes[0].files[0]
+
+    def reader(pol: Polarization) -> ReadPart:
+        return lambda index, rows, cols: read_scene(scenes[index], pol, geobox[rows, cols])
+
+    return lazy_stack(
+        [scene.acquired for scene in scenes],
+        geobox,
+        {pol: reader(pol) for scene in scenes for pol in scene.polarizations},
+        {
             "orbit_state": first.orbit_state.value,
             "relative_orbit": (first.relative_orbit or 0) if label == first.orbit_label else 0,
             "label": label,

@@ -112,7 +112,7 @@ def regional_noise(seed: int, names: tuple[Name, ...], rows: slice, cols: slice,
     nodes = white_noise(seed, names, along.nodes, across.nodes).astype(np.float64)
     first = sum(along.weight[:, k, None] * nodes[along.first + k] for k in range(4))
     second = sum(across.weight[:, k] * np.asarray(first)[:, across.first + k] for k in range(4))
-    return np.asarray(second, dtype=np.float32)
+    return contiguous(np.asarray(second))
 
 
 class _Splines:
@@ -126,9 +126,7 @@ def _spline_weights(part: slice, scale_px: float) -> _Splines:
     position = np.arange(part.start, part.stop) / scale_px
     base = np.floor(position).astype(np.intp)
     t = position - base
-    weight = np.stack(
-        [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1
-    )
+    weight = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1)
     weight = weight / np.sqrt(np.sum(weight**2, axis=1, keepdims=True))
     nodes = slice(int(base[0]) - 1, int(base[-1]) + 3)
     return _Splines(nodes, base - 1 - nodes.start, weight)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Trigger(StrEnum):
-    """What set the landslides off; it varies their number, clustering and runout, not the law of their areas."""
+    """What set the landslides off: it varies their number, clustering and runout, not the law of areas."""
 
     EARTHQUAKE = "earthquake"
     RAIN = "rain"
@@ -52,11 +52,15 @@ class SimulateOptions(BaseModel):
     landslides: int | None = Field(
         None, ge=0, description="Number of landslides; none: as many as the trigger brings to this ground."
     )
-    trigger: Trigger = Field(Trigger.EARTHQUAKE, description="What sets the landslides off: earthquake or rain.")
+    trigger: Trigger = Field(
+        Trigger.EARTHQUAKE, description="What sets the landslides off: earthquake or rain."
+    )
     shapes: Path | None = Field(
         None, description="Inventory whose outlines are used instead of generated landslides."
     )
-    product: Product = Field(Product.RTC, description="Backscatter of the scenes: rtc (gamma0) or gtc (sigma0).")
+    product: Product = Field(
+        Product.RTC, description="Backscatter of the scenes: rtc (gamma0) or gtc (sigma0)."
+    )
     looks: float | None = Field(
         None, ge=1.0, description="Equivalent number of looks; none: that of Sentinel-1 GRD at this spacing."
     )
