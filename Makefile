@@ -6,10 +6,9 @@ READY  := $(VENV)/.ready
 
 .PHONY: demo test test-slow check format benchmark clean
 
-demo: $(READY)  ## set up, generate a small event, map it, hold the map against the truth, say where to look
-	$(BIN)/python -m headscarp.synthetic runs/demo-event
-	$(BIN)/headscarp map runs/demo-event/scenes --event-date 2024-06-15 --dem runs/demo-event/dem.tif \
-		--out runs/demo --overwrite
+demo: $(READY)  ## set up, simulate an event, map it, hold the map against the truth, say where to look
+	$(BIN)/headscarp simulate --out runs/demo-event --overwrite
+	$(BIN)/headscarp map runs/demo-event --out runs/demo --overwrite
 	$(BIN)/headscarp evaluate runs/demo runs/demo-event/inventory.gpkg --dem runs/demo-event/dem.tif \
 		--out runs/demo-evaluation --overwrite
 

@@ -1,7 +1,7 @@
-"""What the detector finds of the simulated demo event, over seeds, held against the exact truth.
+"""What the detector finds of simulated events, over seeds, held against the exact truth.
 
-Run with ``python -m benchmarks.demo_scores [--out DIR]``. The demo event of each seed is mapped; the first
-seed's ground chooses threshold and calibration (``headscarp evaluate``), the others are the test, pooled.
+Run with ``python -m benchmarks.demo_scores [--out DIR]``. The event that ``make demo`` simulates is simulated
+and mapped for each seed; the first seed's ground chooses threshold and calibration (``headscarp evaluate``), the others are the test, pooled.
 Prints the tables in Markdown; with ``--out`` the evaluation folders are kept.
 """
 
@@ -19,9 +19,8 @@ from headscarp.config import load
 from headscarp.evaluate.options import EvaluateOptions
 from headscarp.pipeline.evaluate.run import run_evaluate
 from headscarp.pipeline.evaluate.table import evaluation_rows, markdown
-from headscarp.synthetic import write_demo_event
+from headscarp.simulate.options import SimulateOptions
 
-EVENT_DATE = "2024-06-15"
 SEEDS = (7, 8, 9, 10)
 VARIANTS: dict[str, dict[str, str]] = {
     "the run's own threshold (0.8)": {},
@@ -57,10 +56,10 @@ def main() -> None:
 
 
 def map_seed(work: Path, seed: int) -> dict[str, Any]:
-    """Map the demo event of a seed; return it as a ground to evaluate."""
-    event, run = write_demo_event(work / f"event{seed}", seed=seed), work / f"run{seed}"
-    values = {"scenes": [event / "scenes"], "event.date": EVENT_DATE, "terrain.dem": event / "dem.tif"}
-    hs.run_map(hs.load_options(None, values), run)
+    """Simulate and map the event of a seed; return it as a ground to evaluate."""
+    event, run = work / f"event{seed}", work / f"run{seed}"
+    hs.run_simulate(SimulateOptions(seed=seed), event)
+    hs.run_map(hs.load_options(None, {"scenes": [event]}), run)
     truth = [event / "inventory.gpkg"]
     return {"prediction": run, "truth": truth, "dem": event / "dem.tif", "event": f"seed {seed}"}
 

@@ -226,3 +226,59 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         with pytest.raises(OptionsError) as caught:
             load_options(path)
         assert str(path) in caught.value.given
+
+
+# a folder that describes itself
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    event = tmp_path / "event"
+    event.mkdir()
+    text = "scenes: [scenes, more/one.tif]\nevent: {date: 2024-06-15}\nterrain: {dem: dem.tif}\n"
+    (event / "event.yaml").write_text(text, encoding="utf-8")
+    return event
+
+
+def test_an_event_folder_says_where_its_scenes_and_dem_are(folder: Path) -> None:
+    options = load_options(None, {"scenes": [folder]})
+    assert options.scenes == (folder / "scenes", folder / "more" / "one.tif")
+    assert options.terrain.dem == folder / "dem.tif"
+    assert options.event.date == "2024-06-15"
+
+
+def test_the_command_line_wins_over_an_event_folder(folder: Path) -> None:
+    given = {"scenes": [folder], "event.date": "2024-06-20", "terrain.dem": Path("other.tif")}
+    options = load_options(None, given)
+    assert options.event.date == "2024-06-20"
+    assert options.terrain.dem == Path("other.tif")
+    assert options.scenes[0] == folder / "scenes"
+
+
+def test_a_config_file_wins_over_an_event_folder(folder: Path, file: Path) -> None:
+    file.write_text("event: {date: 2020-01-01}\n", encoding="utf-8")
+    options = load_options(file, {"scenes": [folder]})
+    assert options.scenes == (folder,)
+    assert options.event.date == "2020-01-01"
+
+
+@pytest.mark.parametrize("more", [["other"], []])
+def test_folders_among_others_or_without_a_description_are_scenes(folder: Path, more: list[str]) -> None:
+    if not more:
+        (folder / "event.yaml").unlink()
+    options = load_options(None, {"scenes": [folder, *more]})
+    assert options.scenes == (folder, *map(Path, more))
+    assert options.event.date is None
+
+
+def test_absolute_paths_stay_and_scenes_default_to_the_folder(folder: Path) -> None:
+    (folder / "event.yaml").write_text("terrain: {dem: /elsewhere/dem.tif}\n", encoding="utf-8")
+    options = load_options(None, {"scenes": [folder]})
+    assert options.terrain.dem == Path("/elsewhere/dem.tif")
+    assert options.scenes == (folder,)
+
+
+def test_a_faulty_description_names_its_file(folder: Path) -> None:
+    (folder / "event.yaml").write_text("evnt: {}\n", encoding="utf-8")
+    with pytest.raises(OptionsError, match=r"evnt[\s\S]*event\.yaml"):
+        load_options(None, {"scenes": [folder]})

@@ -38,7 +38,10 @@ from headscarp.pipeline.evaluate.compare import run_compare
 from headscarp.pipeline.evaluate.run import run_evaluate
 from headscarp.pipeline.map.redraw import redraw_polygons
 from headscarp.pipeline.map.run import run_map
+from headscarp.pipeline.simulate import run_simulate
 from headscarp.polygons import PolygonOptions, draw_landslides
+from headscarp.simulate.event import SimulatedEvent, simulate_event
+from headscarp.simulate.options import SimulateOptions
 
 __all__ = [
     "AreaOptions",
@@ -53,6 +56,8 @@ __all__ = [
     "LogRatioOptions",
     "MapOptions",
     "PolygonOptions",
+    "SimulateOptions",
+    "SimulatedEvent",
     "Split",
     "__version__",
     "change_of_stacks",
@@ -70,5 +75,7 @@ __all__ = [
     "run_compare",
     "run_evaluate",
     "run_map",
+    "run_simulate",
+    "simulate_event",
     "split_dates",
 ]

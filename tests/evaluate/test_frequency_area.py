@@ -15,6 +15,7 @@ from scipy.stats import invgamma, kstest
 from headscarp.errors import OptionsError
 from headscarp.evaluate.frequency_area import (
     MIN_LANDSLIDES,
+    draw_inverse_gamma,
     fit_inverse_gamma,
     frequency_area,
     inverse_gamma_density,
@@ -189,3 +190,38 @@ def test_noto_follows_the_inverse_gamma_of_the_literature(real_data: Path) -> No
     assert curve.counts.sum() == 2345
     peak = np.argmax(curve.density_per_m2)
     assert curve.edges_m2[peak - 1] < fit.rollover_m2 < curve.edges_m2[peak + 2]
+
+
+# Drawing
+
+
+def test_drawn_areas_follow_the_distribution_between_its_ends() -> None:
+    drawn = draw_inverse_gamma(20_000, np.random.default_rng(3), smallest_m2=200.0, largest_m2=50_000.0)
+    low, high = GENERAL.cdf([200.0, 50_000.0])
+    assert kstest(drawn, lambda area: (GENERAL.cdf(area) - low) / (high - low)).pvalue > 0.01
+    assert drawn.min() >= 200.0
+    assert drawn.max() <= 50_000.0
+
+
+def test_areas_are_drawn_with_other_parameters_and_without_ends() -> None:
+    drawn = draw_inverse_gamma(20_000, np.random.default_rng(4), rho=2.1, a_m2=600.0, s_m2=40.0)
+    assert kstest(drawn, invgamma(2.1, loc=40.0, scale=600.0).cdf).pvalue > 0.01
+
+
+def test_one_number_is_taken_for_each_area() -> None:
+    some, more = (draw_inverse_gamma(n, np.random.default_rng(5)) for n in (10, 30))
+    np.testing.assert_array_equal(some, more[:10])
+    assert draw_inverse_gamma(0, np.random.default_rng(5)).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"count": -1}, {"rho": 0.0}, {"a_m2": -1.0}, {"s_m2": 300.0}, {"smallest_m2": 300.0},
+        {"smallest_m2": -5.0}, {"rho": float("nan")},
+    ],
+)  # fmt: skip
+def test_distributions_without_areas_are_refused(wrong: dict[str, float]) -> None:
+    asked = {"count": 3, "rng": np.random.default_rng(6), "largest_m2": 300.0} | wrong
+    with pytest.raises(OptionsError, match="no area could be drawn"):
+        draw_inverse_gamma(**asked)

@@ -16,12 +16,14 @@ from headscarp.cli.app import Quiet, app, option, out_console, progress_bars, re
 from headscarp.config import MapOptions, default_yaml, load_options
 from headscarp.evaluate.options import EvaluateOptions
 from headscarp.record import RunRecord
+from headscarp.simulate.options import SimulateOptions
 
 
 @app.command("map")
 def map_command(
     scenes: Annotated[
-        list[Path] | None, typer.Argument(help="Files and folders of scenes.", show_default=False)
+        list[Path] | None,
+        typer.Argument(help="Files and folders of scenes, or one folder with an event.yaml.", show_default=False),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder to write.")] = None,
     event_date: Annotated[str | None, option("event.date", "--event-date")] = None,
@@ -110,6 +112,7 @@ class Configured(StrEnum):
 
     MAP = "map"
     EVALUATE = "evaluate"
+    SIMULATE = "simulate"
 
 
 @app.command("config")
@@ -119,8 +122,12 @@ def config_command(
     ] = Configured.MAP,
 ) -> None:
     """Print every option with its default, as commented YAML for --config."""
-    options = MapOptions() if command is Configured.MAP else EvaluateOptions()
-    sys.stdout.write(default_yaml(options))
+    options = {
+        Configured.MAP: MapOptions,
+        Configured.EVALUATE: EvaluateOptions,
+        Configured.SIMULATE: SimulateOptions,
+    }
+    sys.stdout.write(default_yaml(options[command]()))
 
 
 def _tell(record: RunRecord, folder: Path, verbose: bool) -> None:

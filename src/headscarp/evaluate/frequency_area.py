@@ -22,6 +22,8 @@ MAX_RHO = 10.0
 """Exponents reported for inventories run from 1.4 to 3.4 (Van Den Eeckhaut et al. 2007, Earth and Planetary
 Science Letters 256, 588-603). A shape beyond this is the limit without a power law, not a landslide tail."""
 BINS_PER_DECADE = 5
+GENERAL_RHO, GENERAL_A_M2, GENERAL_S_M2 = 1.40, 1280.0, -132.0
+"""General values of Malamud et al. (2004, eq. 3), found alike after an earthquake, a snowmelt and a storm."""
 _SHIFT_DECADES = (-4.0, 2.0)
 """Range searched for the distance from ``s`` to the smallest area, in decades of the median area. At its
 lower end the likelihood has a spike at the smallest area, at its upper end a limit without a power law."""
@@ -127,6 +129,52 @@ def inverse_gamma_density(area_m2: NDArray[Any], rho: float, a_m2: float, s_m2: 
     return np.asarray(np.where(beyond > 0, density, 0.0))
 
 
+def draw_inverse_gamma(
+    count: int,
+    rng: np.random.Generator,
+    rho: float = GENERAL_RHO,
+    a_m2: float = GENERAL_A_M2,
+    s_m2: float = GENERAL_S_M2,
+    smallest_m2: float = 0.0,
+    largest_m2: float = np.inf,
+) -> FloatArray:
+    r"""Draw landslide areas from the inverse gamma, cut off at both ends, by inversion.
+
+    :math:`x = a/(A-s)` follows a gamma distribution of shape :math:`\rho`, whose distribution function
+    :math:`P(\rho, x)` is uniform between its values at both ends:
+
+    .. math:: A = s + \frac{a}{P^{-1}(\rho, u)}
+
+    Parameters
+    ----------
+    count : int
+        How many, 0 or more.
+    rng : numpy.random.Generator
+        Source of randomness; one number is taken for each area.
+    rho, a_m2, s_m2 : float
+        Shape, scale and shift, m²; the general ones put 2 in 10 000 areas below 0 m², which are cut off.
+    smallest_m2, largest_m2 : float
+        Where the distribution is cut off, m².
+
+    Returns
+    -------
+    float64 array of shape (count,)
+        Areas in m², in no order.
+
+    Raises
+    ------
+    OptionsError
+        If a parameter is out of its range, or nothing lies between both ends.
+    """
+    from scipy.special import gammainc, gammaincinv
+
+    _refuse_parameters(count, rho, a_m2, s_m2, smallest_m2, largest_m2)
+    low = gammainc(rho, a_m2 / (largest_m2 - s_m2))
+    high = gammainc(rho, a_m2 / (smallest_m2 - s_m2)) if smallest_m2 > s_m2 else 1.0
+    drawn = s_m2 + a_m2 / gammaincinv(rho, rng.uniform(low, high, count))
+    return np.asarray(np.clip(drawn, smallest_m2, largest_m2), dtype=np.float64)
+
+
 def fit_inverse_gamma(areas_m2: NDArray[Any]) -> FitResult:
     r"""Fit the inverse gamma to landslide areas by maximum likelihood.
 
@@ -227,6 +275,18 @@ def _decades(areas: FloatArray) -> FloatArray:
     low = int(np.floor(np.log10(areas.min()))) if areas.size else 0
     high = int(np.floor(np.log10(areas.max()))) + 1 if areas.size else 1
     return np.asarray(10.0 ** (np.arange((high - low) * BINS_PER_DECADE + 1) / BINS_PER_DECADE + low))
+
+
+def _refuse_parameters(
+    count: int, rho: float, a_m2: float, s_m2: float, smallest_m2: float, largest_m2: float
+) -> None:
+    if not (count >= 0 and rho > 0 and a_m2 > 0 and 0 <= smallest_m2 < largest_m2 and s_m2 < largest_m2):
+        raise OptionsError(
+            "a count of 0 or more, rho and a above 0, 0 m² <= smallest < largest, and s < largest",
+            f"count {count}, rho {rho}, a {a_m2} m², s {s_m2} m², from {smallest_m2} to {largest_m2} m²",
+            "no area could be drawn from such a distribution",
+            "use the general values of Malamud et al. (2004)",
+        )
 
 
 def _positive(areas_m2: NDArray[Any]) -> FloatArray:
