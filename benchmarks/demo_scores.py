@@ -1,8 +1,9 @@
 """What the detector finds of simulated events, over seeds, held against the exact truth.
 
 Run with ``python -m benchmarks.demo_scores [--out DIR]``. The event that ``make demo`` simulates is simulated
-and mapped for each seed; the first seed's ground chooses threshold and calibration (``headscarp evaluate``), the others are the test, pooled.
-Prints the tables in Markdown; with ``--out`` the evaluation folders are kept.
+and mapped for each seed; the first seed's ground chooses threshold and calibration (``headscarp
+evaluate``), the others are the test, pooled. Prints the tables in Markdown; with ``--out`` the evaluation
+folders are kept.
 """
 
 from __future__ import annotations

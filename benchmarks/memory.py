@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.process import cost_of
 from benchmarks.stack import TILE_PX, write_stack
 
 EVENT_DATE = "2024-06-15"
 LIMIT_MB = 1500.0
 LIMIT_RATIO = 1.2
-MEGABYTE = 1e6
 
 
 @dataclass(frozen=True)
@@ -74,15 +71,8 @@ def measure(scratch: Path, name: str, squares: list[tuple[int, int]], dates: int
     command = [sys.executable, "-m", "headscarp", "map", str(scenes), "--event-date", EVENT_DATE]
     # half of the dates lie before the event, 12 days apart
     command += ["--pre", "2023-01-01", "2024-06-14", "--post", "2024-06-16", "2025-12-31"]
-    start = time.perf_counter()
-    process = subprocess.Popen([*command, "--out", str(out), "--overwrite", "--quiet"])
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    if status != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with status {status}")
-    # Linux counts ru_maxrss in KiB
-    peak_mb = usage.ru_maxrss * 1024 / MEGABYTE
-    return Measured(name, grid_px, dates, round(seconds, 1), round(peak_mb, 1))
+    cost = cost_of([*command, "--out", str(out), "--overwrite", "--quiet"])
+    return Measured(name, grid_px, dates, cost.seconds, cost.peak_memory_mb)
 
 
 def _arguments() -> argparse.Namespace:

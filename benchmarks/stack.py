@@ -18,7 +18,10 @@ from rasterio import Affine
 from rasterio.windows import Window
 from scipy.special import gammaincinv
 
-from headscarp.synthetic.event import ASCENDING, CRS, NORTH_M, WEST_M
+from headscarp.simulate.passes import ORBITS, passes_of
+from headscarp.simulate.site import CRS, NORTH_M, WEST_M
+
+EVENT_DAY, LONGITUDE_DEG = "2024-06-15", 142.0
 
 SPACING_M = 10.0
 TILE_PX = 512
@@ -45,9 +48,9 @@ def write_stack(folder: Path, size_px: int, dates: int, corner_px: int = 0) -> N
     """
     folder.mkdir(parents=True, exist_ok=True)
     pre = dates // 2
-    for acquired in ASCENDING.acquisitions(pre, dates - pre):
-        rng = np.random.default_rng(acquired.toordinal())
-        write_speckled(folder / ASCENDING.scene_name(acquired), size_px, corner_px, rng)
+    for acquisition in passes_of(ORBITS[0], EVENT_DAY, pre, dates - pre, LONGITUDE_DEG):
+        rng = np.random.default_rng(acquisition.acquired.toordinal())
+        write_speckled(folder / f"{acquisition.name}.tif", size_px, corner_px, rng)
 
 
 def write_speckled(path: Path, size_px: int, corner_px: int, rng: np.random.Generator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import geopandas as gpd
@@ -12,6 +13,7 @@ import shapely
 from headscarp.errors import GridError
 from headscarp.evaluate.frequency_area import draw_inverse_gamma, fit_inverse_gamma
 from headscarp.ingest.inventory import read_inventory
+from headscarp.simulate import landslides as module
 from headscarp.simulate.ground import Ground, LandCover
 from headscarp.simulate.landslides import (
     SMALLEST_M2,
@@ -68,16 +70,24 @@ def test_the_law_of_areas_is_recovered_from_outlines_before_merging(trigger: Tri
     areas = shapely.area(np.array([landslide.outline for landslide in found], dtype=object))
     assert len(found) >= 5195
 
-    def parameters(sample: np.ndarray) -> np.ndarray:
-        fit = fit_inverse_gamma(sample).fit
-        assert fit is not None
-        return np.log([fit.rho, fit.a_m2, 1000.0 + fit.s_m2])
-
-    draws = [draw_inverse_gamma(len(areas), np.random.default_rng(seed)) for seed in range(10)]
-    errors = np.std([parameters(drawn) for drawn in draws], axis=0, ddof=1)
     truth = np.log([1.40, 1280.0, 1000.0 - 132.0])
+    errors = sampling_errors()
     assert (np.abs(parameters(areas) - truth) < 3 * errors).all()
     assert (errors < 0.12).all()
+
+
+def parameters(areas: np.ndarray) -> np.ndarray:
+    """Logarithms of rho, a and 1000 m² + s, as fitted."""
+    fit = fit_inverse_gamma(areas).fit
+    assert fit is not None
+    return np.log([fit.rho, fit.a_m2, 1000.0 + fit.s_m2])
+
+
+@lru_cache
+def sampling_errors() -> np.ndarray:
+    """Standard deviations of fits to 5200 areas drawn straight from the law."""
+    draws = [draw_inverse_gamma(5200, np.random.default_rng(seed)) for seed in range(10)]
+    return np.asarray(np.std([parameters(drawn) for drawn in draws], axis=0, ddof=1))
 
 
 @BOTH
@@ -113,7 +123,7 @@ def test_sources_lie_above_deposits(trigger: Trigger) -> None:
 
 def test_rain_makes_longer_landslides_and_more_flows() -> None:
     ground = mountains()
-    quake, rain = (plan(ground, 400, trigger) for trigger in Trigger)
+    quake, rain = (plan(ground, 300, trigger) for trigger in Trigger)
     elongation = [np.median([x.length_m**2 / x.area_m2 for x in found]) for found in (quake, rain)]
     flows = [np.mean([x.movement is Movement.FLOW for x in found]) for found in (quake, rain)]
     assert elongation[1] > 1.3 * elongation[0]
@@ -135,12 +145,17 @@ def test_the_number_is_what_is_asked_for_or_what_the_trigger_brings() -> None:
     assert plan(ground, 0) == []
 
 
-def test_nothing_comes_from_gentle_ground_and_less_where_there_is_little_room() -> None:
-    gentle = valley(120, side_slope_deg=10.0)
-    assert plan(gentle, 50) == []
+def test_nothing_comes_from_gentle_ground() -> None:
+    assert plan(valley(120, side_slope_deg=10.0), 50) == []
+
+
+def test_fewer_come_where_there_is_little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     small = valley(30, side_slope_deg=30.0, floor_m=20.0)
-    found = plan(small, 400)
-    assert 300 < len(found) < 400
+    monkeypatch.setattr(module, "ATTEMPTS", 1)
+    once = plan(small, 200)
+    monkeypatch.setattr(module, "ATTEMPTS", 6)
+    found = plan(small, 200)
+    assert 50 < len(once) < len(found) < 200
     assert max(landslide.area_m2 for landslide in found) < 300.0**2 / 2
 
 

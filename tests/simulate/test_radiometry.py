@@ -11,25 +11,27 @@ from numpy.typing import NDArray
 from headscarp.simulate.ground import LandCover
 from headscarp.simulate.options import Product
 from headscarp.simulate.radiometry import (
-    AREA_MAX,
     COVER,
-    DARKEST_DB,
     DEBRIS_VH_SPREAD_DB,
     DEPOSIT_DB,
-    NOISE_DB,
-    RTC_RESIDUAL,
     TEXTURE_CORRELATION,
     debris_gamma0,
     debris_offsets_db,
-    facet_area,
     from_db,
     gamma0,
     mean_db,
+    texture,
+)
+from headscarp.simulate.sensor import (
+    AREA_MAX,
+    DARKEST_DB,
+    NOISE_DB,
+    RTC_RESIDUAL,
+    facet_area,
     noise_power,
     rise_along_look,
     seen,
     subtract_noise,
-    texture,
 )
 
 NOISE = 10.0 ** (NOISE_DB / 10.0)

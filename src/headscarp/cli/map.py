@@ -23,7 +23,9 @@ from headscarp.simulate.options import SimulateOptions
 def map_command(
     scenes: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files and folders of scenes, or one folder with an event.yaml.", show_default=False),
+        typer.Argument(
+            help="Files and folders of scenes, or one folder with an event.yaml.", show_default=False
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder to write.")] = None,
     event_date: Annotated[str | None, option("event.date", "--event-date")] = None,

@@ -281,7 +281,9 @@ def _ways_out(height: Float64, outlets: NDArray[np.bool_]) -> Nodes:
         both = np.isfinite(height[here]) & np.isfinite(height[there])
         ends.append(np.stack([own[here][both], own[there][both]]))
     a, b = np.concatenate(ends, axis=1)
-    barrier = np.maximum(rank[a], np.append(rank, 0.0)[b])
+    ranks = rank[a], np.append(rank, 0.0)[b]
+    # of ways over one barrier the lowest neighbour's is preferred, and from an outlet the way out
+    barrier = np.maximum(*ranks) + np.minimum(*ranks) / (count + 1.0)
     tree = minimum_spanning_tree(coo_array((barrier, (a, b)), shape=(count + 1, count + 1)).tocsr())
     _, before = breadth_first_order(tree, count, directed=False)
     way = before[:count].astype(np.intp)

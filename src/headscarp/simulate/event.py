@@ -16,15 +16,16 @@ from headscarp.event import Event, EventOptions
 from headscarp.grid import lonlat_centre
 from headscarp.ingest.stack import ReadPart, lazy_stack
 from headscarp.scene import Stack
-from headscarp.simulate import radiometry, weather
+from headscarp.simulate import radiometry, sensor, weather
 from headscarp.simulate.distractors import Distractors, plan_distractors
 from headscarp.simulate.fields import Field, generator
 from headscarp.simulate.ground import Ground
 from headscarp.simulate.landcover import land_cover
-from headscarp.simulate.landslides import Landslide, landslide_outlines, merge, plan_landslides
+from headscarp.simulate.landslides import landslide_outlines, merge, plan_landslides
 from headscarp.simulate.look import Look, Slides, look_at
 from headscarp.simulate.ndvi import ndvi_after, ndvi_before
 from headscarp.simulate.options import SimulateOptions
+from headscarp.simulate.outlines import Landslide
 from headscarp.simulate.passes import ORBITS, Pass, all_passes, footprint_cols, window_days
 from headscarp.simulate.site import MARGIN_PX, make_site
 from headscarp.simulate.speckle import default_looks, speckle
@@ -138,7 +139,7 @@ class SimulatedEvent:
             names = ("speckle", acquisition.name, pol)
             scene[band] *= speckle(self.options.seed, names, rows, cols, self.ground.spacing_m, looks)
         noise = self.looks[acquisition.orbit.state].noise[rows, cols]
-        scene = radiometry.subtract_noise(scene, noise)
+        scene = sensor.subtract_noise(scene, noise)
         seen = footprint_cols(self.ground.shape[1], acquisition.orbit)
         scene[..., : max(seen.start - cols.start, 0)] = np.nan
         return _rounded(scene)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from headscarp.geometry.incidence import grid_look_azimuth_deg, local_incidence_deg
 from headscarp.geometry.visibility import is_layover, is_shadow, reach_px, view_mask
-from headscarp.simulate import radiometry
+from headscarp.simulate import radiometry, sensor
 from headscarp.simulate.echo import Line, mix_layover
 from headscarp.simulate.fields import Field
 from headscarp.simulate.ground import Ground
@@ -80,8 +80,8 @@ def look_at(
     wide_incidence = np.pad(incidence, margin, mode="edge")
     view = view_mask(ground.wide_height_m, spacing, azimuth, wide_incidence)[inner]
     local = local_incidence_deg(ground.wide_height_m, spacing, azimuth, wide_incidence)[inner]
-    rise = radiometry.rise_along_look(ground.to_east, ground.to_north, azimuth)
-    area = radiometry.facet_area(rise, incidence)
+    rise = sensor.rise_along_look(ground.to_east, ground.to_north, azimuth)
+    area = sensor.facet_area(rise, incidence)
     area[is_shadow(view)] = 0.0
     gamma0 = _gamma0(ground, cover, slides, rise, incidence, seed)
     relief_m = float(np.nanmax(ground.wide_height_m) - np.nanmin(ground.wide_height_m))
@@ -92,7 +92,7 @@ def look_at(
     gamma0[:, layover] = sums / np.maximum(areas, np.finfo(np.float32).tiny)
     area[layover] = areas
     before, after = (_seen(part, area, incidence, product, view) for part in (gamma0[:2], gamma0[2:]))
-    noise = radiometry.noise_power(area, product)
+    noise = sensor.noise_power(area, product)
     local, view = np.ascontiguousarray(local), np.ascontiguousarray(view)
     return Look(orbit, azimuth, incidence, local, view, before, after, noise)
 
@@ -125,7 +125,7 @@ def _debris(slides: Slides, strip: slice, rise: Field, incidence: Field) -> Fiel
 
 def _seen(gamma0: Field, area: Field, incidence: Field, product: Product, view: NDArray[np.uint8]) -> Field:
     """Product of a look; terrain correction leaves no value in shadow."""
-    seen = radiometry.seen(gamma0, area, incidence, product)
+    seen = sensor.seen(gamma0, area, incidence, product)
     if product is Product.RTC:
         seen[:, is_shadow(view)] = np.nan
     return seen

@@ -1,29 +1,20 @@
-r"""How bright the ground is: mean backscatter by land cover, look and slope, before weather and speckle.
+"""How bright the ground is: mean backscatter by land cover, look and slope, before weather and speckle.
 
-Brightness is gamma0 by class, with a texture that stays from date to date, seen through the geometry of a
-look. With :math:`\alpha` the slope angle along the look, positive where the ground rises away from the radar,
-and :math:`\theta` the incidence angle, a facet's sigma0 on the ellipsoid is
+Brightness is gamma0 by class, with a texture that stays from date to date; what a look makes of it is in
+:mod:`headscarp.simulate.sensor`.
 
-.. math::
-    \sigma^0 = \gamma^0 f, \qquad f = \sin\theta \left|\cot(\theta - \alpha)\right|
-
-which is :math:`\gamma^0 \cos\theta` on flat ground. What is simplified: a slope across the look changes
-nothing; in layover each facet keeps its own echo, at most ``AREA_MAX`` bright; in shadow only noise is left.
-
-The numbers of the table are round ones, within the spread of the literature: mean sigma0 by land cover at 38°
-of the Sentinel-1 Global Backscatter Model, plus 1 dB (gamma0 is sigma0 over the cosine), with C-band spreads
-and angles as in the handbook. Shrub and grass were set on two bursts of chaparral: see
-``benchmarks/simulated_noise.py``.
+The numbers of the table are round ones, of the order that the literature gives: mean sigma0 by land cover at
+38° as in the Sentinel-1 Global Backscatter Model, plus 1 dB (gamma0 is sigma0 over the cosine), spreads and
+angles as in the handbook. They were set from general knowledge of these sources, not read off their tables.
+Shrub and grass were set on two real bursts of chaparral: see ``benchmarks/simulated_noise.py``.
 
 References
 ----------
 Bauer-Marschallinger, B. et al. (2021). The normalised Sentinel-1 Global Backscatter Model. Scientific Data,
-8, 277. Ulaby, F. T. and Dobson, M. C. (1989). Handbook of Radar Scattering Statistics for Terrain. Ulander,
-L. M. H. (1996). Radiometric slope correction of synthetic-aperture radar images. IEEE Transactions on
-Geoscience and Remote Sensing, 34(5), 1115-1122. Small, D. (2011). Flattening gamma. Ibid., 49(8), 3081-3093.
-Mondini, A. C. et al. (2019). Sentinel-1 SAR amplitude imagery for rapid landslide detection. Remote Sensing,
-11(7), 760. Lindsay, E. et al. (2025). Understanding landslide expression in SAR backscatter data. Remote
-Sensing, 17(19), 3313.
+8, 277. Ulaby, F. T. and Dobson, M. C. (1989). Handbook of Radar Scattering Statistics for Terrain. Mondini,
+A. C. et al. (2019). Sentinel-1 SAR amplitude imagery for rapid landslide detection. Remote Sensing, 11(7),
+760. Lindsay, E. et al. (2025). Understanding landslide expression in SAR backscatter data. Remote Sensing,
+17(19), 3313.
 """
 
 from __future__ import annotations
@@ -37,7 +28,6 @@ from numpy.typing import NDArray
 from headscarp.geometry.incidence import NOMINAL_INCIDENCE_DEG
 from headscarp.simulate.fields import Field, contiguous, generator, regional_noise, smoothed_noise
 from headscarp.simulate.ground import LandCover
-from headscarp.simulate.options import Product
 
 
 class Signature(NamedTuple):
@@ -74,19 +64,6 @@ DEPOSIT_DB = (1.5, 1.0)
 """VV and VH of a deposit, less those of its source: blocks and timber are rougher than a scar."""
 DEBRIS_ANGLES_DEG = 20.0
 """Local incidence this far from the nominal counts as that far: the dB line holds no farther."""
-
-NOISE_DB = -25.0
-"""Thermal noise as sigma0 on the ellipsoid, dB. Specified as -22 or better (ESA, Sentinel-1 SAR technical
-guide). Products subtract it, but not the grain it adds: the standard deviation in time of VH in four real
-bursts rises from 1.4 dB at -14 dB to 2.2 dB at -24 dB, as -25 predicts."""
-DARKEST_DB = -40.0
-"""What is left at least once noise is subtracted, dB: about the darkest of a million real VH pixels."""
-AREA_MAX = 10.0
-"""Largest facet area :math:`f`, 10 dB: pixels that hold more are in layover or within 6° of it."""
-RTC_AREA_MIN = 0.1
-"""Least area by which terrain correction divides noise: the darkest slopes are masked in real products."""
-RTC_RESIDUAL = 0.1
-"""Share, of its dB, of the terrain's modulation that terrain correction leaves, for want of a better DEM."""
 
 TEXTURE_M = 20.0
 """Standard deviation of the kernel of fine texture, metres: stands, gullies."""
@@ -144,123 +121,6 @@ def texture(seed: int, rows: slice, cols: slice, spacing_m: float) -> Field:
     own = np.float32(math.sqrt(1.0 - TEXTURE_CORRELATION))
     common = _one_texture(seed, "both", rows, cols, spacing_m) * np.float32(math.sqrt(TEXTURE_CORRELATION))
     return np.stack([common + own * _one_texture(seed, p, rows, cols, spacing_m) for p in _POLARISATIONS])
-
-
-def rise_along_look(to_east: Field, to_north: Field, look_azimuth_deg: float) -> Field:
-    r"""Height gained per metre away from the radar: :math:`\tan\alpha = p \sin A + q \cos A`.
-
-    Parameters
-    ----------
-    to_east, to_north : float32 array of shape (rows, columns)
-        Height gained per metre.
-    look_azimuth_deg : float
-        From the radar to the ground, clockwise from the grid's north.
-
-    Returns
-    -------
-    float32 array of shape (rows, columns)
-        Positive where the ground faces the radar.
-    """
-    azimuth = math.radians(look_azimuth_deg)
-    east, north = np.float32(math.sin(azimuth)), np.float32(math.cos(azimuth))
-    return contiguous(to_east) * east + contiguous(to_north) * north
-
-
-def facet_area(rise: Field, incidence_deg: Field) -> Field:
-    r"""Area :math:`f` by which slopes multiply gamma0 into the ellipsoid's sigma0.
-
-    .. math::
-        f = \sin\theta \left| \frac{\cos\theta + \tan\alpha \sin\theta}
-                                   {\sin\theta - \tan\alpha \cos\theta} \right|
-
-    Parameters
-    ----------
-    rise : float32 array of shape (rows, columns)
-        :math:`\tan\alpha`, of :func:`rise_along_look`.
-    incidence_deg : float32 array of the same shape
-
-    Returns
-    -------
-    float32 array of shape (rows, columns)
-        At most ``AREA_MAX``; 0 where a slope away from the radar is in its own shadow.
-
-    Examples
-    --------
-    Flat ground; 45° facing away, at the limit of shadow; nearly at the limit of layover.
-
-    >>> rise = np.array([[0.0, -1.0, 0.999]], np.float32)
-    >>> facet_area(rise, np.full((1, 3), 45.0, np.float32)).round(2).tolist()
-    [[0.7099999785423279, 0.0, 10.0]]
-    """
-    theta = np.deg2rad(contiguous(incidence_deg))
-    sine, cosine = np.sin(theta), np.cos(theta)
-    facing = np.maximum(cosine + rise * sine, np.float32(0.0))
-    across = np.abs(sine - rise * cosine)
-    area = sine * facing / np.maximum(across, np.float32(1e-6))
-    return np.asarray(np.minimum(area, np.float32(AREA_MAX)), dtype=np.float32)
-
-
-def noise_power(area: Field, product: Product) -> Field:
-    r"""Thermal noise in a product: :math:`n` in sigma0, ``gtc``; :math:`n / f` in gamma0, ``rtc``.
-
-    Parameters
-    ----------
-    area : float32 array of shape (rows, columns)
-        :math:`f`, of :func:`facet_area`.
-    product : Product
-
-    Returns
-    -------
-    float32 array of shape (rows, columns)
-        Linear power.
-    """
-    noise = np.float32(10.0 ** (NOISE_DB / 10.0))
-    if product is Product.GTC:
-        return np.full(np.shape(area), noise)
-    return np.asarray(noise / np.maximum(area, np.float32(RTC_AREA_MIN)), dtype=np.float32)
-
-
-def seen(gamma0: Field, area: Field, incidence_deg: Field, product: Product) -> Field:
-    r"""Power that a product holds of the ground's gamma0, before thermal noise is subtracted.
-
-    ``gtc``: :math:`\gamma^0 f + n`; ``rtc``: :math:`\gamma^0 (f / \cos	heta)^{0.1} + n / f`.
-
-    Parameters
-    ----------
-    gamma0 : float32 array of shape (2, rows, columns)
-        Linear power.
-    area, incidence_deg : float32 array of shape (rows, columns)
-        :math:`f`, of :func:`facet_area`; degrees.
-    product : Product
-
-    Returns
-    -------
-    float32 array of shape (2, rows, columns)
-        Linear power; NaN where an input is.
-    """
-    left = contiguous(area)
-    if product is Product.RTC:
-        flat = np.cos(np.deg2rad(contiguous(incidence_deg)))
-        left = np.asarray(np.power(left / flat, np.float32(RTC_RESIDUAL)))
-    return gamma0 * left + noise_power(area, product)
-
-
-def subtract_noise(power: Field, noise: Field) -> Field:
-    """Take the mean of thermal noise from an image with speckle, as products do.
-
-    Parameters
-    ----------
-    power : float32 array of shape (2, rows, columns)
-        :func:`seen`, times the factors of weather and speckle.
-    noise : float32 array of shape (rows, columns)
-        Of :func:`noise_power`.
-
-    Returns
-    -------
-    float32 array of shape (2, rows, columns)
-        Linear power, ``DARKEST_DB`` at least; NaN where an input is.
-    """
-    return np.asarray(np.maximum(power - noise, np.float32(10.0 ** (DARKEST_DB / 10.0))))
 
 
 def gamma0(cover: NDArray[np.uint8], incidence_deg: Field, texture: Field) -> Field:

@@ -37,9 +37,9 @@ DENSITY_PER_KM2 = {Trigger.EARTHQUAKE: 12.0, Trigger.RAIN: 5.0}
 Yamazaki 2018, Landslides 15, 2521-2524); Hurricane Maria 2017: 11.2 per km², eleven times the mean of storm
 inventories (Physical Geography 42, 163-191, 2021)."""
 SHAKING_DECAY_M, SHAKING_DECAY_SHARE = 3_000.0, 0.3
-"""Distance from the fault over which landslide density falls to 1/e: the larger of the two, metres and a share
+"""Distance from the fault over which landslide density falls to 1/e, whichever is larger: metres, or a share
 of the scene's longer side. Strong earthquakes reach tens of km (Meunier, Hovius & Haines 2007, Geophysical
-Research Letters 34, L20408); a scene is given one of its own size, so that it holds dense and sparse ground."""
+Research Letters 34, L20408); a scene is given one of its own size, with dense and sparse ground."""
 FAULT_HALF_SHARE = 0.8
 """Half the length of the fault, as a share of that distance."""
 CELL_RADIUS_M = (700.0, 1_800.0)
