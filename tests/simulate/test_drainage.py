@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from headscarp.errors import GridError
+from headscarp.simulate.blocks import blocks_of, refine
 from headscarp.simulate.drainage import (
     CHANNEL_M2,
     FILL_RISE_M,
@@ -181,8 +182,44 @@ def test_blocks_of_fine_pixels_keep_the_valley() -> None:
     side = (away > 20) & (away < 150)
     error = drained.above_channel_m[rows][:, side] - 0.5 * 5.0 * away[side]
     assert np.abs(error).max() < 6.0
+    # the bed is the lowest of its block, never the mean of bed and sides: nothing is measured too low
+    assert error.min() > 0.0
     inside = drained.catchment_m2[380, channel[380]].max()
     np.testing.assert_allclose(inside, 380 * 400 * 25.0, rtol=0.15)
+
+
+def test_blocks_as_naive_loops_measure_them() -> None:
+    height = rough(11, (8, 10), holes=True)
+    height[:3, :3] = np.nan
+    blocks = blocks_of(height, 3)
+    assert blocks.mean.shape == (3, 4)
+    for at in np.ndindex(3, 4):
+        part = height[3 * at[0] : 3 * at[0] + 3, 3 * at[1] : 3 * at[1] + 3]
+        known = part[np.isfinite(part)]
+        assert blocks.pixels[at] == known.size
+        if known.size:
+            np.testing.assert_allclose(blocks.mean[at], known.mean())
+            assert blocks.lowest[at] == known.min() == height.ravel()[blocks.place[at]]
+        else:
+            assert np.isnan(blocks.mean[at])
+            assert np.isnan(blocks.lowest[at])
+
+
+def test_refined_blocks_of_a_plane_are_the_plane() -> None:
+    row, col = np.mgrid[:40, :52].astype(float)
+    plane = 3.0 * row - 2.0 * col
+    found = refine(blocks_of(plane, 4).mean, 4, plane.shape)
+    np.testing.assert_allclose(found[2:-2, 2:-2], plane[2:-2, 2:-2], atol=1e-4)
+
+
+def test_only_known_pixels_are_counted() -> None:
+    """Unknown pixels in blocks that are known otherwise are no ground."""
+    height = v_valley(90, 10.0)
+    whole = drain(height, 10.0, channel_m2=2e4).catchment_m2.max()
+    height[::3, ::3] = np.nan
+    np.testing.assert_allclose(
+        np.nanmax(drain(height, 10.0, channel_m2=2e4).catchment_m2), whole * 8 / 9, rtol=0.02
+    )
 
 
 def test_unknown_ground_stays_unknown_and_drains_nothing() -> None:

@@ -20,12 +20,13 @@ from headscarp.simulate.landcover import (
     RIVER_M2,
     ROCK_DEG,
     VILLAGE_DEG,
+    _leave_strips,
     height_quantiles,
     land_cover,
     river_width_m,
 )
 from headscarp.simulate.parcels import FIELDS, STANDS, Lattice, outlines_of, parcels, parcels_in
-from tests.simulate.grounds import ground_of, valley
+from tests.simulate.grounds import geobox_of, ground_of, valley
 from tests.simulate.scenery import mountains
 
 SEED = 7
@@ -75,8 +76,6 @@ def test_a_strip_too_narrow_to_plough_is_grass() -> None:
 @pytest.mark.parametrize("width", [3, 4, 5, 6])
 def test_a_field_keeps_its_place_when_narrow_strips_are_left(width: int) -> None:
     """Squares of odd and even size are opened about the same middle."""
-    from headscarp.simulate.landcover import _leave_strips
-
     cover = np.full((30, 30), LandCover.FOREST, np.uint8)
     cover[8 : 8 + width, 5:25] = LandCover.CROP
     cover[20, 5:25] = LandCover.CROP
@@ -189,22 +188,17 @@ def test_parcels_of_a_window_are_those_of_the_whole() -> None:
     assert not np.array_equal(whole, parcels(ground, FIELDS, SEED + 1))
 
 
-def test_no_two_parcels_share_a_number_across_the_largest_grid() -> None:
-    """The corners of a large grid: numbers stay above 0 and apart."""
-    from tests.simulate.grounds import geobox_of
-
+def test_no_two_parcels_share_a_number_on_a_large_grid() -> None:
+    """Over 75 km, pixels of one number lie within one parcel's diagonal."""
     empty = np.empty((0, 0), np.float32)
-    large = Ground(geobox_of((20_000, 20_000)), 0, *[empty] * 6)
-    corners = [
-        parcels_in(large, FIELDS, seed, slice(r, r + 60), slice(c, c + 60))
-        for seed in (1, 2)
-        for r in (0, 19_940)
-        for c in (0, 19_940)
-    ]
-    assert min(int(part.min()) for part in corners) >= 1
-    for one in range(4):
-        for other in range(one):
-            assert not np.intersect1d(corners[one], corners[other]).size
+    large = Ground(geobox_of((1500, 1500), 50.0), 0, *[empty] * 6)
+    number = parcels(large, FIELDS, SEED).ravel()
+    order = np.argsort(number, kind="stable")
+    first = np.flatnonzero(np.diff(number[order], prepend=0))
+    assert number.min() >= 1
+    for place in np.divmod(order, 1500):
+        extent = np.maximum.reduceat(place, first) - np.minimum.reduceat(place, first)
+        assert extent.max() * 50.0 < 1.5 * np.hypot(FIELDS.along_m, FIELDS.across_m)
 
 
 def test_outlines_lie_within_their_pixels_and_apart() -> None:

@@ -164,9 +164,13 @@ def test_landslides_keep_off_unknown_ground_and_start_on_no_water() -> None:
     ground.wide_height_m[100:140, 100:180] = np.nan
     ground.slope_deg[97:139, 97:179] = np.nan
     hole = shapely.box(WEST_M + 980, NORTH_M - 1380, WEST_M + 1780, NORTH_M - 980)
+    ground.slope_deg[200:260, 40:200] = np.nan  # heights are known here, the slope is not
     found = plan(ground, 400)
     assert len(found) > 380
     assert not any(landslide.outline.intersects(hole) for landslide in found)
+    points = shapely.get_coordinates([landslide.outline for landslide in found]) - (WEST_M, NORTH_M)
+    col, row = (points // 10).astype(int).T * [[1], [-1]] - [[0], [1]]
+    assert np.isfinite(ground.slope_deg[row, col]).all()
 
 
 # Merging

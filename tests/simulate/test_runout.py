@@ -19,10 +19,10 @@ def plane(slope_deg: float = 30.0, size_px: int = 80) -> Ground:
     return ground_of(y + np.zeros(size_px + 4) + 2000.0)
 
 
-def rough(seed: int = 1, size_px: int = 120) -> Ground:
+def rough(seed: int = 1, size_px: int = 120, spread_m: float = 2.0) -> Ground:
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: size_px + 4, : size_px + 4] * 10.0
-    height = 800 + 250 * np.sin(x / 190) * np.cos(y / 230) + rng.normal(0, 2.0, x.shape)
+    height = 800 + 250 * np.sin(x / 190) * np.cos(y / 230) + rng.normal(0, spread_m, x.shape)
     return ground_of(height)
 
 
@@ -58,7 +58,7 @@ def test_a_path_on_a_plane_is_straight_and_uses_its_length() -> None:
 
 
 def test_height_falls_at_every_step() -> None:
-    surface = dry(rough())
+    surface = dry(rough(spread_m=25.0))
     east, south = np.random.default_rng(3).uniform(100, 1100, (2, 300))
     paths = trace(surface, east, south, np.full(300, 400.0), np.full(300, 5.0))
     assert (paths.steps > 10).sum() > 100

@@ -70,6 +70,12 @@ def test_relief_grows_with_the_ground() -> None:
     assert 1.1 * middle < large < 2500.0
 
 
+def test_a_small_ground_is_a_model_of_a_larger_one() -> None:
+    """Over 1 km, rivers as steep as over 5 km would leave 180 m of relief and no floors."""
+    relief = [np.ptp(generate_height((100, 100), 10.0, seed)) for seed in range(5)]
+    assert 90.0 < np.mean(relief) < 150.0
+
+
 def test_one_seed_one_ground() -> None:
     first, again, other = (generate_height((96, 128), 10.0, seed) for seed in (1, 1, 2))
     assert first.tobytes() == again.tobytes()
@@ -109,6 +115,16 @@ def test_carved_line_by_hand() -> None:
     catchment = node_m**2 * np.array([4.0, 3.0, 2.0, 1.0])
     rise = node_m * np.minimum(steepness * catchment**-0.45, hold)
     np.testing.assert_allclose(carved[0], np.concatenate([[0.0], np.cumsum(rise)]), rtol=1e-12)
+
+
+def test_carved_diagonal_by_hand() -> None:
+    """The far corner drains to the outlet across the diagonal, over the longer distance."""
+    square = (2, 2)
+    rock = Rock(10.0, np.full(square, 2.0), np.full(square, 0.4), np.array([[True, False], [False, False]]))
+    slope = 2.0 * 100.0**-0.45
+    carved = carve(np.array([[0.0, 5.0], [5.0, 6.0]]), rock, 3)
+    expected = 10.0 * slope * np.array([[0.0, 1.0], [1.0, np.sqrt(2.0)]])
+    np.testing.assert_allclose(carved, expected, rtol=1e-12)
 
 
 def test_hillsides_stand_no_steeper_than_they_hold() -> None:

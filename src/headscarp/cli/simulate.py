@@ -83,6 +83,11 @@ def _tell(record: SimulationRecord, folder: Path) -> None:
     merged = record.landslides_drawn - record.landslides
     area = f"{record.landslides_km2:.3f} km²; {merged} of {record.landslides_drawn} ran into another"
     table.add_row("landslides", f"{record.landslides} ({area})")
+    if record.landslides_without_room:
+        table.add_row("left out", f"{record.landslides_without_room} landslides for which there was no room")
+    if any(record.shapes_moved_m):
+        east, north = (f"{part / 1000.0:.1f}" for part in record.shapes_moved_m)
+        table.add_row("shapes", f"moved {east} km to the east, {north} km to the north, onto this ground")
     others = ", ".join(f"{count} {kind}" for kind, count in record.distractors.items() if count)
     table.add_row("other changes", others or "none")
     for look in record.looks:

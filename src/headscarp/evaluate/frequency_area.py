@@ -273,6 +273,7 @@ def _ks_distance(areas: FloatArray, rho: float, a: float, s: float) -> float:
 def _decades(areas: FloatArray) -> FloatArray:
     """Edges over whole decades, five bins each; of one decade where there is no area."""
     low = int(np.floor(np.log10(areas.min()))) if areas.size else 0
+    low -= int(areas.size > 0 and 10.0**low > areas.min())  # a logarithm that was rounded up
     high = int(np.floor(np.log10(areas.max()))) + 1 if areas.size else 1
     return np.asarray(10.0 ** (np.arange((high - low) * BINS_PER_DECADE + 1) / BINS_PER_DECADE + low))
 

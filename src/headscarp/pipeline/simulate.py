@@ -116,6 +116,8 @@ def record_of(event: SimulatedEvent) -> SimulationRecord:
         heights_m=(round(float(np.nanmin(heights)), 1), round(float(np.nanmax(heights)), 1)),
         cover_shares=shares,
         landslides_drawn=len(event.landslides),
+        landslides_without_room=event.shapes.dropped,
+        shapes_moved_m=event.shapes.moved_m,
         landslides=len(event.inventory),
         landslides_km2=round(float(event.inventory.geometry.area.sum()) / 1e6, 4),
         distractors=_counts(event),

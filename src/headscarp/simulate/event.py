@@ -27,9 +27,11 @@ from headscarp.simulate.ndvi import ndvi_after, ndvi_before
 from headscarp.simulate.options import SimulateOptions
 from headscarp.simulate.outlines import Landslide
 from headscarp.simulate.passes import ORBITS, Pass, all_passes, footprint_cols, window_days
+from headscarp.simulate.shapes import Shapes, read_shapes
 from headscarp.simulate.site import MARGIN_PX, make_site
 from headscarp.simulate.speckle import default_looks, speckle
 from headscarp.simulate.terrain import survey
+from headscarp.simulate.trigger import landslide_count
 from headscarp.simulate.zones import Zones, label_of, rasterise
 from headscarp.vocabulary import OrbitState, Polarization
 
@@ -50,8 +52,8 @@ class SimulatedEvent:
     ground : Ground
     cover : uint8 array of shape (rows, columns)
         Land cover before the event.
-    landslides : list of Landslide
-        As drawn, before overlapping ones are united.
+    shapes : Shapes
+        Landslides as drawn or read, before overlapping ones are united, and how many found no room.
     inventory : GeoDataFrame
         The truth: landslides after uniting, in the grid's CRS.
     slides : Slides
@@ -69,13 +71,18 @@ class SimulatedEvent:
     options: SimulateOptions
     ground: Ground
     cover: NDArray[np.uint8]
-    landslides: list[Landslide]
+    shapes: Shapes
     inventory: gpd.GeoDataFrame
     slides: Slides
     distractors: Distractors
     patches: Zones
     passes: list[Pass]
     looks: dict[OrbitState, Look]
+
+    @property
+    def landslides(self) -> list[Landslide]:
+        """Landslides before overlapping ones are united."""
+        return self.shapes.landslides
 
     @property
     def geobox(self) -> GeoBox:
@@ -219,9 +226,9 @@ def simulate_event(options: SimulateOptions | None = None, step: Step = lambda _
     step("land cover")
     cover = land_cover(ground, options.seed)
     step("landslides")
-    landslides = plan_landslides(ground, cover, options)
-    zones = rasterise(landslide_outlines(landslides), ground.geobox)
-    slides = Slides(zones, radiometry.debris_offsets_db(len(landslides), options.seed))
+    shapes = _shapes(ground, cover, options)
+    zones = rasterise(landslide_outlines(shapes.landslides), ground.geobox)
+    slides = Slides(zones, radiometry.debris_offsets_db(len(shapes.landslides), options.seed))
     step("other changes")
     passes = all_passes(ground.geobox, options.date, options.pre, options.post)
     times = sorted(p.acquired for p in passes)
@@ -231,10 +238,20 @@ def simulate_event(options: SimulateOptions | None = None, step: Step = lambda _
     for orbit in ORBITS:
         step(f"{orbit.state.value} look")
         looks[orbit.state] = look_at(ground, cover, slides, orbit, options.product, options.seed)
-    inventory = merge(landslides, ground, options)
+    inventory = merge(shapes.landslides, ground, options)
     return SimulatedEvent(
-        options, ground, cover, landslides, inventory, slides, distractors, patches, passes, looks
+        options, ground, cover, shapes, inventory, slides, distractors, patches, passes, looks
     )
+
+
+def _shapes(ground: Ground, cover: NDArray[np.uint8], options: SimulateOptions) -> Shapes:
+    """Landslides as read, or as drawn."""
+    if options.shapes is not None:
+        return read_shapes(options.shapes, ground)
+    drawn = plan_landslides(ground, cover, options)
+    asked = options.landslides
+    asked = landslide_count(ground, options.trigger) if asked is None else asked
+    return Shapes(drawn, (0.0, 0.0), asked - len(drawn))
 
 
 def _shifted(mean: Field, rows: slice, cols: slice, shift_px: NDArray[np.float64]) -> Field:

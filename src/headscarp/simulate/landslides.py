@@ -26,7 +26,6 @@ from headscarp.simulate.ground import Ground
 from headscarp.simulate.options import SimulateOptions
 from headscarp.simulate.outlines import Forms, Landslide, Movement, Outlines, draw_forms, draw_outlines, take
 from headscarp.simulate.runout import Paths, Surface, surface_of, take_paths, trace
-from headscarp.simulate.shapes import read_shapes
 from headscarp.simulate.trigger import Places, draw_places, landslide_count, susceptibility
 
 SMALLEST_M2 = 25.0
@@ -55,8 +54,7 @@ def plan_landslides(
     options : SimulateOptions
         Its seed, its trigger and, without ``count``, its number of landslides.
     count : int, optional
-        How many; by default ``options.landslides``, or as many as the trigger brings. Outlines that are read
-        from ``options.shapes`` come all, whatever is asked for.
+        How many; by default ``options.landslides``, or as many as the trigger brings.
 
     Returns
     -------
@@ -64,8 +62,6 @@ def plan_landslides(
         Whole within the grid, on known ground. Fewer than asked for where, after ``ATTEMPTS`` places each,
         there was no room; none where the ground is too gentle.
     """
-    if options.shapes is not None:
-        return read_shapes(options.shapes, ground).landslides
     forms = draw_forms(_areas_m2(ground, options, count), options.trigger, options.seed)
     weights = susceptibility(ground, cover, options.trigger, options.seed)
     surface = surface_of(ground, cover)

@@ -41,6 +41,10 @@ class SimulationRecord(_Frozen):
     cover_shares: dict[str, float]
     landslides_drawn: int
     """Before overlapping ones were united."""
+    landslides_without_room: int
+    """Asked for or read, and left out: no steep ground, or beyond the grid."""
+    shapes_moved_m: tuple[float, float]
+    """How far outlines that were read were moved, to the east and to the north."""
     landslides: int
     landslides_km2: float
     distractors: dict[str, int]
