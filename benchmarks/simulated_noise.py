@@ -29,10 +29,10 @@ from headscarp.geometry.terrain import gradient
 from headscarp.simulate.fields import regional_noise
 from headscarp.simulate.ground import LandCover
 from headscarp.simulate.options import Product
-from headscarp.simulate.radiometry import gamma0, texture
-from headscarp.simulate.sensor import facet_area, noise_power, rise_along_look, seen, subtract_noise
-from headscarp.simulate.speckle import default_looks, speckle
-from headscarp.simulate.weather import date_factor
+from headscarp.simulate.radar.radiometry import gamma0, texture
+from headscarp.simulate.radar.sensor import facet_area, noise_power, rise_along_look, seen, subtract_noise
+from headscarp.simulate.radar.speckle import default_looks, speckle
+from headscarp.simulate.radar.weather import date_factor
 from headscarp.vocabulary import OrbitState
 
 Values = NDArray[np.float64]

@@ -18,8 +18,8 @@ from rasterio import Affine
 from rasterio.windows import Window
 from scipy.special import gammaincinv
 
-from headscarp.simulate.passes import ORBITS, passes_of
-from headscarp.simulate.site import CRS, NORTH_M, WEST_M
+from headscarp.simulate.land.site import CRS, NORTH_M, WEST_M
+from headscarp.simulate.radar.passes import ORBITS, passes_of
 
 EVENT_DAY, LONGITUDE_DEG = "2024-06-15", 142.0
 

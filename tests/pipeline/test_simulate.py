@@ -9,6 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 
 import headscarp as hs
@@ -175,3 +176,15 @@ def test_a_failure_leaves_what_stood_there(folder: Path, tmp_path: Path) -> None
         run_simulate(SimulateOptions(dem=tmp_path / "nowhere.tif"), folder, overwrite=True)
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before
     assert [p.name for p in folder.parent.iterdir()] == ["event"]
+
+
+def test_shapes_of_an_inventory_take_the_place_of_drawn_landslides(tmp_path: Path) -> None:
+    boxes = [shapely.box(582_000 + 300 * k, 4_728_000, 582_080 + 300 * k, 4_728_120) for k in (0, 1, 90)]
+    gpd.GeoDataFrame(geometry=boxes, crs="EPSG:32654").to_file(tmp_path / "mapped.gpkg")
+    options = SMALL.model_copy(update={"shapes": tmp_path / "mapped.gpkg", "pre": 1, "post": 1})
+    record = run_simulate(options, tmp_path / "event")
+    assert (record.landslides, record.landslides_without_room) == (2, 1)
+    assert record.shapes_moved_m == (0.0, 0.0)
+    inventory = gpd.read_file(tmp_path / "event" / "inventory.gpkg")
+    assert shapely.equals(inventory.geometry.union_all(), shapely.union_all(boxes[:2]))
+    assert read(tmp_path / "event" / "label.tif").sum() == pytest.approx(2 * 80 * 120 / 20.0**2, abs=12)

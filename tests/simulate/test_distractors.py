@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -12,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from headscarp.errors import EventError
-from headscarp.simulate.changes import (
+from headscarp.simulate.distractors.changes import (
     CLEAR_CUT_M2,
     EFFECTS,
     FLOOD_ABOVE_M,
@@ -20,16 +21,11 @@ from headscarp.simulate.changes import (
     HARVEST_LEAST_M2,
     HARVEST_SHARE,
     Change,
+    _take,
 )
-from headscarp.simulate.distractors import Distractors, plan_distractors
-from headscarp.simulate.ground import Ground, LandCover
-from headscarp.simulate.landcover import land_cover
-from headscarp.simulate.options import Distractor, SimulateOptions, Trigger
-from headscarp.simulate.passes import all_passes
-from headscarp.simulate.site import MARGIN_PX, make_site
-from headscarp.simulate.terrain import survey
-from headscarp.simulate.timing import Times
-from headscarp.simulate.wetness import (
+from headscarp.simulate.distractors.plan import Distractors, plan_distractors
+from headscarp.simulate.distractors.timing import Times
+from headscarp.simulate.distractors.wetness import (
     MOISTURE_DB,
     MOISTURE_WEIGHT,
     SNOW_DB,
@@ -38,6 +34,12 @@ from headscarp.simulate.wetness import (
     Moisture,
     Snow,
 )
+from headscarp.simulate.ground import Ground, LandCover
+from headscarp.simulate.land.landcover import land_cover
+from headscarp.simulate.land.site import MARGIN_PX, make_site
+from headscarp.simulate.land.terrain import survey
+from headscarp.simulate.options import Distractor, SimulateOptions, Trigger
+from headscarp.simulate.radar.passes import all_passes
 from headscarp.simulate.zones import FULL, rasterise
 from tests.simulate.scenery import mountains
 
@@ -370,6 +372,34 @@ def test_frame(ground: Ground, everything: Distractors) -> None:
     empty = by_hand().frame(ground.geobox.crs.to_wkt())
     assert len(empty) == 0
     assert list(empty.columns) == list(frame.columns)
+
+
+def test_times_are_written_in_utc(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        change = Change(Distractor.FLOOD, box(), EVENT.astimezone(timezone(9 * HOUR)), EVENT, -5.0, -5.0)
+        frame = by_hand([change]).frame(ground.geobox.crs.to_wkt())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert frame["first_utc"].tolist() == frame["last_utc"].tolist() == ["2024-06-15T12:00:00+00:00"]
+
+
+def test_a_building_takes_free_ground_on_the_grid_only(ground: Ground) -> None:
+    free = np.ones(ground.shape, bool)
+    west, north = ground.geobox.transform.c, ground.geobox.transform.f
+    house = shapely.box(west + 105.0, north - 125.0, west + 135.0, north - 105.0)
+    assert _take(house, ground, free)
+    taken = np.zeros(ground.shape, bool)
+    taken[10:13, 10:14] = True
+    assert np.array_equal(free, ~taken)
+    for east, south in ((25.0, 0.0), (0.0, 15.0), (0.0, 0.0)):
+        assert not _take(shapely.affinity.translate(house, east, -south), ground, free)
+    assert np.array_equal(free, ~taken)
+    for east, south in ((-110.0, 0.0), (0.0, -110.0), (2880.0, 0.0), (0.0, 2880.0)):
+        assert not _take(shapely.affinity.translate(house, east, -south), ground, free)
+    assert _take(shapely.affinity.translate(house, 40.0, 0.0), ground, free)
 
 
 def test_snow_outline_is_the_ground_above_the_line(ground: Ground, everything: Distractors) -> None:

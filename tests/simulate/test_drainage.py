@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from headscarp.errors import GridError
-from headscarp.simulate.blocks import blocks_of, refine
-from headscarp.simulate.drainage import (
+from headscarp.simulate.land.blocks import blocks_of, refine
+from headscarp.simulate.land.drainage import (
     CHANNEL_M2,
     FILL_RISE_M,
     accumulate,

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headscarp.geometry.visibility import is_layover, view_mask
-from headscarp.simulate.echo import Line, mix_layover
+from headscarp.simulate.radar.echo import Line, mix_layover
 
 Array = NDArray[np.float32]
 SPACING_M, THETA_DEG = 10.0, 40.0

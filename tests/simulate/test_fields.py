@@ -51,10 +51,8 @@ def test_numbers_have_mean_0_and_variance_1(name: str) -> None:
 
 
 def test_regional_noise_has_the_same_variance_at_nodes_and_between() -> None:
-    fields = np.stack(
-        [regional_noise(seed, ("b",), slice(0, 20), slice(0, 20), 10.0) for seed in range(3000)]
-    )
-    assert np.allclose(fields.var(axis=0), 1.0, atol=0.12)
+    fields = np.stack([regional_noise(seed, ("b",), slice(0, 20), slice(0, 20), 10.0) for seed in range(800)])
+    assert np.allclose(fields.var(axis=0), 1.0, atol=0.2)
 
 
 def test_smoothed_noise_is_correlated_as_stated() -> None:

@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from headscarp.simulate.ground import Ground, LandCover
-from headscarp.simulate.landcover import (
+from headscarp.simulate.land.landcover import (
     CROP_ABOVE_M,
     CROP_DEG,
     CROP_WIDTH_M,
@@ -25,7 +25,7 @@ from headscarp.simulate.landcover import (
     land_cover,
     river_width_m,
 )
-from headscarp.simulate.parcels import FIELDS, STANDS, Lattice, outlines_of, parcels, parcels_in
+from headscarp.simulate.land.parcels import FIELDS, STANDS, Lattice, outlines_of, parcels, parcels_in
 from tests.simulate.grounds import geobox_of, ground_of, valley
 from tests.simulate.scenery import mountains
 
@@ -105,6 +105,15 @@ def test_no_forest_far_above_its_line(ground: Ground, cover: NDArray[np.uint8]) 
     highest = ground.height_m > line + 0.9 * (top - line)
     assert highest.any()
     assert set(np.unique(cover[highest])) <= {LandCover.SHRUB_GRASS, LandCover.ROCK}
+
+
+def test_a_high_plateau_is_above_the_trees_however_flat_and_wet() -> None:
+    x = np.arange(304) * 10.0
+    step = np.interp(x, [0.0, 1500.0, 2650.0, 2700.0, 3040.0], [100.0, 105.0, 600.0, 900.0, 902.0])
+    cover = land_cover(ground_of(np.tile(step, (304, 1)), above_channel_m=0.0), SEED)
+    low, high = cover[:, 5:140], cover[:, 275:295]
+    assert np.mean(low == LandCover.CROP) > 0.5
+    assert (high == LandCover.SHRUB_GRASS).all()
 
 
 def test_a_river_is_as_wide_as_its_catchment_makes_it(ground: Ground, cover: NDArray[np.uint8]) -> None:

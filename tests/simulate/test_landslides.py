@@ -13,18 +13,18 @@ import shapely
 from headscarp.errors import GridError
 from headscarp.evaluate.frequency_area import draw_inverse_gamma, fit_inverse_gamma
 from headscarp.ingest.inventory import read_inventory
-from headscarp.simulate import landslides as module
 from headscarp.simulate.ground import Ground, LandCover
-from headscarp.simulate.landslides import (
+from headscarp.simulate.landslides import plan as module
+from headscarp.simulate.landslides.outlines import Landslide, Movement
+from headscarp.simulate.landslides.plan import (
     SMALLEST_M2,
     landslide_outlines,
     merge,
     plan_landslides,
 )
+from headscarp.simulate.landslides.shapes import divide, read_shapes
+from headscarp.simulate.landslides.trigger import landslide_count
 from headscarp.simulate.options import SimulateOptions, Trigger
-from headscarp.simulate.outlines import Landslide, Movement
-from headscarp.simulate.shapes import divide, read_shapes
-from headscarp.simulate.trigger import landslide_count
 from tests.simulate.grounds import CRS, NORTH_M, WEST_M, ground_of, valley
 
 BOTH = pytest.mark.parametrize("trigger", list(Trigger))
@@ -293,8 +293,6 @@ def test_an_inventory_of_this_ground_stays_and_what_lies_outside_is_counted(tmp_
     assert shapes.moved_m == (0.0, 0.0)
     assert shapes.dropped == 3
     assert shapely.equals(shapes.landslides[0].outline, boxes[0])
-    options = SimulateOptions(shapes=tmp_path / "mapped.gpkg", landslides=9)
-    assert len(plan_landslides(ground, forest(ground), options)) == 1
 
 
 def test_an_outline_is_cut_along_the_contour() -> None:

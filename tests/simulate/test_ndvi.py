@@ -9,8 +9,8 @@ import pytest
 import shapely
 from numpy.typing import NDArray
 
-from headscarp.simulate.changes import Change
-from headscarp.simulate.distractors import Distractors
+from headscarp.simulate.distractors.changes import Change
+from headscarp.simulate.distractors.plan import Distractors
 from headscarp.simulate.fields import Field
 from headscarp.simulate.ground import Ground, LandCover
 from headscarp.simulate.ndvi import (

@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 import shapely
 
+from headscarp.simulate.landslides.outlines import (
+    MOBILITY,
+    STATIONS,
+    Forms,
+    Outlines,
+    draw_forms,
+    draw_outlines,
+    take,
+)
+from headscarp.simulate.landslides.runout import STEPS, Paths
 from headscarp.simulate.options import Trigger
-from headscarp.simulate.outlines import MOBILITY, STATIONS, Forms, Outlines, draw_forms, draw_outlines, take
-from headscarp.simulate.runout import STEPS, Paths
 
 WEST, NORTH = 1000.0, 9000.0
 

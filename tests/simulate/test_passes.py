@@ -15,7 +15,7 @@ from headscarp.geometry.orbit import local_solar_time_h, orbit_state_from_solar_
 from headscarp.ingest.geotiff import GeotiffReader
 from headscarp.ingest.options import IngestOptions
 from headscarp.ingest.protocol import Header
-from headscarp.simulate.passes import (
+from headscarp.simulate.radar.passes import (
     ORBITS,
     all_passes,
     footprint_cols,

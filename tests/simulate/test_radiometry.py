@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from headscarp.simulate.ground import LandCover
 from headscarp.simulate.options import Product
-from headscarp.simulate.radiometry import (
+from headscarp.simulate.radar.radiometry import (
     COVER,
     DEBRIS_VH_SPREAD_DB,
     DEPOSIT_DB,
@@ -22,7 +22,7 @@ from headscarp.simulate.radiometry import (
     mean_db,
     texture,
 )
-from headscarp.simulate.sensor import (
+from headscarp.simulate.radar.sensor import (
     AREA_MAX,
     DARKEST_DB,
     NOISE_DB,

@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from headscarp.simulate.ground import Ground, LandCover
-from headscarp.simulate.runout import STEPS, Paths, Surface, descent, sample, surface_of, trace
+from headscarp.simulate.landslides.runout import STEPS, Paths, Surface, descent, sample, surface_of, trace
 from tests.simulate.grounds import ground_of, valley
 
 

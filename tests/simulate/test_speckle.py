@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.signal import fftconvolve
 
 from headscarp.errors import OptionsError
-from headscarp.simulate.speckle import (
+from headscarp.simulate.radar.speckle import (
     AZIMUTH_RESOLUTION_M,
     RANGE_RESOLUTION_M,
     default_looks,

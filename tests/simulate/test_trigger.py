@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from headscarp.simulate import trigger as module
 from headscarp.simulate.ground import Ground, LandCover
-from headscarp.simulate.options import Trigger
-from headscarp.simulate.trigger import (
+from headscarp.simulate.landslides import trigger as module
+from headscarp.simulate.landslides.trigger import (
     BACKGROUND,
     FAULT_HALF_SHARE,
     SHAKING_DECAY_M,
@@ -24,6 +23,7 @@ from headscarp.simulate.trigger import (
     susceptibility,
     trigger_sources,
 )
+from headscarp.simulate.options import Trigger
 from tests.simulate.grounds import ground_of, valley
 
 BOTH = pytest.mark.parametrize("trigger", list(Trigger))

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headscarp.simulate.ground import LandCover
-from headscarp.simulate.weather import (
+from headscarp.simulate.radar.weather import (
     POLARISATION_CORRELATION,
     REGIONAL_SHARE,
     RESPONSES,

@@ -19,11 +19,11 @@ from headscarp.run_folder import staged_folder
 from headscarp.simulate.event import SimulatedEvent, simulate_event
 from headscarp.simulate.figure import draw_event
 from headscarp.simulate.ground import LandCover
-from headscarp.simulate.look import Look
 from headscarp.simulate.options import Distractor, SimulateOptions
-from headscarp.simulate.passes import Pass
+from headscarp.simulate.radar.look import Look
+from headscarp.simulate.radar.passes import Pass
+from headscarp.simulate.radar.speckle import default_looks
 from headscarp.simulate.record import LookRecord, SimulationRecord
-from headscarp.simulate.speckle import default_looks
 from headscarp.simulate.write import (
     SCENES,
     SIMULATION_JSON,

@@ -16,22 +16,22 @@ from headscarp.event import Event, EventOptions
 from headscarp.grid import lonlat_centre
 from headscarp.ingest.stack import ReadPart, lazy_stack
 from headscarp.scene import Stack
-from headscarp.simulate import radiometry, sensor, weather
-from headscarp.simulate.distractors import Distractors, plan_distractors
+from headscarp.simulate.distractors.plan import Distractors, plan_distractors
 from headscarp.simulate.fields import Field, generator
 from headscarp.simulate.ground import Ground
-from headscarp.simulate.landcover import land_cover
-from headscarp.simulate.landslides import landslide_outlines, merge, plan_landslides
-from headscarp.simulate.look import Look, Slides, look_at
+from headscarp.simulate.land.landcover import land_cover
+from headscarp.simulate.land.site import MARGIN_PX, make_site
+from headscarp.simulate.land.terrain import survey
+from headscarp.simulate.landslides.outlines import Landslide
+from headscarp.simulate.landslides.plan import landslide_outlines, merge, plan_landslides
+from headscarp.simulate.landslides.shapes import Shapes, read_shapes
+from headscarp.simulate.landslides.trigger import landslide_count
 from headscarp.simulate.ndvi import ndvi_after, ndvi_before
 from headscarp.simulate.options import SimulateOptions
-from headscarp.simulate.outlines import Landslide
-from headscarp.simulate.passes import ORBITS, Pass, all_passes, footprint_cols, window_days
-from headscarp.simulate.shapes import Shapes, read_shapes
-from headscarp.simulate.site import MARGIN_PX, make_site
-from headscarp.simulate.speckle import default_looks, speckle
-from headscarp.simulate.terrain import survey
-from headscarp.simulate.trigger import landslide_count
+from headscarp.simulate.radar import radiometry, sensor, weather
+from headscarp.simulate.radar.look import Look, Slides, look_at
+from headscarp.simulate.radar.passes import ORBITS, Pass, all_passes, footprint_cols, window_days
+from headscarp.simulate.radar.speckle import default_looks, speckle
 from headscarp.simulate.zones import Zones, label_of, rasterise
 from headscarp.vocabulary import OrbitState, Polarization
 
@@ -98,7 +98,7 @@ class SimulatedEvent:
     def ndvi_pre(self) -> Field:
         """NDVI at the last pass before the event."""
         when = max(p.acquired for p in self.passes if not p.is_post_event)
-        return ndvi_before(self.options.seed, self.ground, self.cover, when)
+        return ndvi_before(self.options.seed, self.ground, self.cover, when, self.distractors, self.patches)
 
     @property
     def ndvi_post(self) -> Field:

@@ -29,13 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscarp.grid import lonlat_centre
-from headscarp.simulate.changes import Change, Cover
-from headscarp.simulate.distractors import Distractors
+from headscarp.simulate.distractors.changes import Change, Cover
+from headscarp.simulate.distractors.plan import Distractors
 from headscarp.simulate.fields import Field, generator, regional_noise, smoothed_noise
 from headscarp.simulate.ground import Ground, LandCover
+from headscarp.simulate.land.parcels import row_blocks
 from headscarp.simulate.options import Distractor
-from headscarp.simulate.parcels import row_blocks
-from headscarp.simulate.weather import season_of
+from headscarp.simulate.radar.weather import season_of
 from headscarp.simulate.zones import FULL, Zones
 
 

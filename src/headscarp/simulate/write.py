@@ -19,7 +19,7 @@ from headscarp.grid import crs_wkt, expand, tiles
 from headscarp.simulate.event import POLARIZATIONS, SimulatedEvent
 from headscarp.simulate.ground import LandCover
 from headscarp.simulate.options import Product
-from headscarp.simulate.passes import Pass
+from headscarp.simulate.radar.passes import Pass
 from headscarp.simulate.record import SimulationRecord
 from headscarp.vocabulary import OrbitState
 

@@ -23,10 +23,18 @@ from headscarp.evaluate.frequency_area import draw_inverse_gamma
 from headscarp.grid import crs_wkt
 from headscarp.simulate import fields
 from headscarp.simulate.ground import Ground
+from headscarp.simulate.landslides.outlines import (
+    Forms,
+    Landslide,
+    Movement,
+    Outlines,
+    draw_forms,
+    draw_outlines,
+    take,
+)
+from headscarp.simulate.landslides.runout import Paths, Surface, surface_of, take_paths, trace
+from headscarp.simulate.landslides.trigger import Places, draw_places, landslide_count, susceptibility
 from headscarp.simulate.options import SimulateOptions
-from headscarp.simulate.outlines import Forms, Landslide, Movement, Outlines, draw_forms, draw_outlines, take
-from headscarp.simulate.runout import Paths, Surface, surface_of, take_paths, trace
-from headscarp.simulate.trigger import Places, draw_places, landslide_count, susceptibility
 
 SMALLEST_M2 = 25.0
 """Areas below this, 7 in 10 000, are not drawn: nobody maps a failure of 5 m."""

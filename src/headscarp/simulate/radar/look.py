@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from headscarp.geometry.incidence import grid_look_azimuth_deg, local_incidence_deg
 from headscarp.geometry.visibility import is_layover, is_shadow, reach_px, view_mask
-from headscarp.simulate import radiometry, sensor
-from headscarp.simulate.echo import Line, mix_layover
 from headscarp.simulate.fields import Field
 from headscarp.simulate.ground import Ground
 from headscarp.simulate.options import Product
-from headscarp.simulate.passes import Orbit, incidence_deg
+from headscarp.simulate.radar import radiometry, sensor
+from headscarp.simulate.radar.echo import Line, mix_layover
+from headscarp.simulate.radar.passes import Orbit, incidence_deg
 from headscarp.simulate.zones import FULL, Zones
 
 _STRIP_ROWS = 256
@@ -26,7 +26,7 @@ class Slides(NamedTuple):
 
     zones: Zones
     offsets_db: Field
-    """Shape (2, landslides), of :func:`headscarp.simulate.radiometry.debris_offsets_db`."""
+    """Shape (2, landslides), of :func:`headscarp.simulate.radar.radiometry.debris_offsets_db`."""
 
 
 @dataclass(frozen=True)

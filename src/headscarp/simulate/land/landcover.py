@@ -27,7 +27,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from headscarp.simulate.fields import Field, generator, regional_noise, smoothed_noise
 from headscarp.simulate.ground import Ground, LandCover
-from headscarp.simulate.parcels import row_blocks
+from headscarp.simulate.land.parcels import row_blocks
 
 Cover = NDArray[np.uint8]
 

@@ -14,8 +14,8 @@ from headscarp.grid import expand, grid_over, lonlat_centre, utm_crs
 from headscarp.ingest.dem import read_height
 from headscarp.ingest.raster import bounds_in, read_header
 from headscarp.simulate.ground import Float32
+from headscarp.simulate.land.terrain import generate_height
 from headscarp.simulate.options import SimulateOptions
-from headscarp.simulate.terrain import generate_height
 
 DEFAULT_SIZE_PX = 512
 MARGIN_PX = 64

@@ -33,7 +33,7 @@ from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from headscarp.errors import GridError
 from headscarp.geometry.terrain import finite_or_nan
-from headscarp.simulate.blocks import Blocks, blocks_of, refine
+from headscarp.simulate.land.blocks import Blocks, blocks_of, refine
 
 Heights = NDArray[np.floating[Any]]
 Nodes = NDArray[np.intp]

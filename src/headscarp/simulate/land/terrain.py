@@ -12,7 +12,7 @@ hold, and flow is routed again, until valleys and divides have found their place
 on more. Beside larger rivers the ground is flat, as wide as the square root of the catchment.
 :math:`k_s` and :math:`\varphi` vary in space as fractal fields do. What is asked for is cut from a wider
 domain, which water leaves at one point on each of two sides. Between the nodes (at least 30 m, at most 700
-along a side) heights are cubic, the nodes displaced by a smooth field so that no valley follows their rows;
+along a side) heights are cubic, the nodes displaced by a smooth field that hides their rows;
 relief finer than that is fractal, not carved.
 
 References
@@ -40,9 +40,9 @@ from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter, zoom
 from headscarp.errors import GridError
 from headscarp.geometry.terrain import HALO_PX, gradient, slope_deg
 from headscarp.simulate import fields
-from headscarp.simulate.carving import CONCAVITY, Rock, carve
-from headscarp.simulate.drainage import drain
 from headscarp.simulate.ground import Ground
+from headscarp.simulate.land.carving import CONCAVITY, Rock, carve
+from headscarp.simulate.land.drainage import drain
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from scipy.ndimage import maximum_filter
 
+from headscarp.simulate.distractors.timing import Times
 from headscarp.simulate.fields import generator, regional_noise
 from headscarp.simulate.ground import Ground, LandCover
+from headscarp.simulate.land.parcels import FIELDS, STANDS, Lattice, outlines_of, parcels, row_blocks
 from headscarp.simulate.options import Distractor, Trigger
-from headscarp.simulate.parcels import FIELDS, STANDS, Lattice, outlines_of, parcels, row_blocks
-from headscarp.simulate.timing import Times
 
 Mask = NDArray[np.bool_]
 Cover = NDArray[np.uint8]
@@ -232,7 +232,7 @@ def _harvested(ground: Ground, cover: Cover, free: Mask, seed: int) -> list[shap
     fields = _whole_parcels(ground, FIELDS, cover == LandCover.CROP, free, seed)
     large = [number for number, area in fields.areas_m2.items() if area >= _DRAWN_IN * HARVEST_LEAST_M2]
     chosen = rng.permutation(large)[: max(1, round(HARVEST_SHARE * len(large)))]
-    return [o for o in _drawn(fields, chosen, ground, free) if o.area >= HARVEST_LEAST_M2]
+    return [o for o in _drawn(fields, chosen, ground) if o.area >= HARVEST_LEAST_M2]
 
 
 def _felled(ground: Ground, cover: Cover, free: Mask, seed: int) -> list[shapely.Polygon]:
@@ -243,7 +243,7 @@ def _felled(ground: Ground, cover: Cover, free: Mask, seed: int) -> list[shapely
     low, high = CLEAR_CUT_M2
     fit = [number for number, area in stands.areas_m2.items() if _DRAWN_IN * low <= area <= high]
     count = max(1, round(CLEAR_CUTS_PER_KM2 * np.count_nonzero(forest) * ground.spacing_m**2 / 1e6))
-    return [o for o in _drawn(stands, rng.permutation(fit)[:count], ground, free) if o.area >= low]
+    return [o for o in _drawn(stands, rng.permutation(fit)[:count], ground) if o.area >= low]
 
 
 class _Parcels(NamedTuple):
@@ -263,10 +263,9 @@ def _whole_parcels(ground: Ground, lattice: Lattice, used: Mask, free: Mask, see
     return _Parcels(number, dict(zip(found[kept].tolist(), areas, strict=True)))
 
 
-def _drawn(places: _Parcels, chosen: NDArray[Any], ground: Ground, free: Mask) -> list[shapely.Polygon]:
+def _drawn(places: _Parcels, chosen: NDArray[Any], ground: Ground) -> list[shapely.Polygon]:
     """Outlines of chosen parcels, of each the largest part, in the order of their numbers."""
     places.number[~np.isin(places.number, chosen)] = 0
-    free &= places.number == 0
     largest: dict[int, shapely.Polygon] = {}
     for number, outline in outlines_of(places.number, ground):
         if number not in largest or outline.area > largest[number].area:

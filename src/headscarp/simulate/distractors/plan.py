@@ -1,12 +1,13 @@
 r"""What changes backscatter and is no landslide, and the factor that it brings to each pass.
 
-Floods, buildings, harvests and clear-cuts have outlines (:mod:`headscarp.simulate.changes`), laid on the grid
-once; at their edges they mix in power,
+Floods, buildings, harvests and clear-cuts have outlines (:mod:`headscarp.simulate.distractors.changes`), laid
+on the grid once; at their edges they mix in power,
 
 .. math:: f = 1 + s (10^{d/10} - 1)
 
 with :math:`d` the change in decibels and :math:`s` the share of the pixel that is covered. Wet snow and wet
-soil (:mod:`headscarp.simulate.wetness`) follow from height and position. Factors of what overlaps multiply.
+soil (:mod:`headscarp.simulate.distractors.wetness`) follow from height and position. Factors of what overlaps
+multiply.
 """
 
 from __future__ import annotations
@@ -23,12 +24,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from headscarp.simulate.changes import Change, Cover, plan_changes
-from headscarp.simulate.fields import Field
-from headscarp.simulate.ground import Float32, Ground
-from headscarp.simulate.options import Distractor, SimulateOptions
-from headscarp.simulate.timing import times_around
-from headscarp.simulate.wetness import (
+from headscarp.simulate.distractors.changes import Change, Cover, plan_changes
+from headscarp.simulate.distractors.timing import times_around
+from headscarp.simulate.distractors.wetness import (
     Moisture,
     Snow,
     moisture_factor,
@@ -36,6 +34,9 @@ from headscarp.simulate.wetness import (
     plan_snow,
     snow_factor,
 )
+from headscarp.simulate.fields import Field
+from headscarp.simulate.ground import Float32, Ground
+from headscarp.simulate.options import Distractor, SimulateOptions
 from headscarp.simulate.zones import FULL
 
 
@@ -180,9 +181,10 @@ def plan_distractors(
 
     Notes
     -----
-    How many of each there are is documented with the constants of :mod:`headscarp.simulate.changes` and
-    :mod:`headscarp.simulate.wetness`. Each kind is present where its land cover is, snow and wet soil
-    wherever heights are known; but scenes of a square kilometre or so may hold no place for one.
+    How many of each there are is documented with the constants of
+    :mod:`headscarp.simulate.distractors.changes` and :mod:`headscarp.simulate.distractors.wetness`. Each kind
+    is present where its land cover is, snow and wet soil wherever heights are known; but scenes of a square
+    kilometre or so may hold no place for one.
     """
     times = times_around(pass_times, event)
     drawn = plan_changes(ground, cover, times, options.trigger, options.seed)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from headscarp.grid import crs_wkt
 from headscarp.ingest.inventory import read_inventory
 from headscarp.simulate.ground import Ground, LandCover
-from headscarp.simulate.outlines import Landslide, Movement
-from headscarp.simulate.runout import descent, surface_of
+from headscarp.simulate.landslides.outlines import Landslide, Movement
+from headscarp.simulate.landslides.runout import descent, surface_of
 
 FloatArray = NDArray[np.float64]
 Geometries = NDArray[np.object_]

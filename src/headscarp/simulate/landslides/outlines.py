@@ -14,8 +14,8 @@ import shapely
 from numpy.typing import NDArray
 
 from headscarp.simulate import fields
+from headscarp.simulate.landslides.runout import Paths
 from headscarp.simulate.options import Trigger
-from headscarp.simulate.runout import Paths
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

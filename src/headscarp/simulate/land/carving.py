@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from headscarp.simulate.drainage import (
+from headscarp.simulate.land.drainage import (
     NEIGHBOURS,
     accumulate,
     along_flow,

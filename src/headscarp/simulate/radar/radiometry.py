@@ -1,7 +1,7 @@
 """How bright the ground is: mean backscatter by land cover, look and slope, before weather and speckle.
 
 Brightness is gamma0 by class, with a texture that stays from date to date; what a look makes of it is in
-:mod:`headscarp.simulate.sensor`.
+:mod:`headscarp.simulate.radar.sensor`.
 
 The numbers of the table are round ones, of the order that the literature gives: mean sigma0 by land cover at
 38° as in the Sentinel-1 Global Backscatter Model, plus 1 dB (gamma0 is sigma0 over the cosine), spreads and

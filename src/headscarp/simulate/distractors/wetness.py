@@ -24,12 +24,12 @@ import numpy as np
 import shapely
 from rasterio.features import shapes
 
-from headscarp.simulate.changes import Change, Cover
+from headscarp.simulate.distractors.changes import Change, Cover
+from headscarp.simulate.distractors.timing import Times
 from headscarp.simulate.fields import Field, generator
 from headscarp.simulate.ground import Float32, Ground, LandCover
-from headscarp.simulate.landcover import height_quantiles
+from headscarp.simulate.land.landcover import height_quantiles
 from headscarp.simulate.options import Distractor, Trigger
-from headscarp.simulate.timing import Times
 
 SNOW_LINE = (0.85, 0.95)
 """Range of the share of the ground's heights that lies below the snow line of a pass."""

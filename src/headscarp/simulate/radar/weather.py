@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from headscarp.simulate.fields import Field, generator, regional_noise
 from headscarp.simulate.ground import LandCover
-from headscarp.simulate.radiometry import from_db
+from headscarp.simulate.radar.radiometry import from_db
 
 
 class Response(NamedTuple):

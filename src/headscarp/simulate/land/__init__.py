@@ -1,0 +1,1 @@
+"""The ground: where it is, how high, what drains where, what grows on it."""

@@ -1,0 +1,1 @@
+"""What a radar makes of it: passes, geometry, brightness, weather, speckle."""
