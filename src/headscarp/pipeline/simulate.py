@@ -21,7 +21,7 @@ from headscarp.simulate.figure import draw_event
 from headscarp.simulate.ground import LandCover
 from headscarp.simulate.options import Distractor, SimulateOptions
 from headscarp.simulate.radar.look import Look
-from headscarp.simulate.radar.passes import Pass
+from headscarp.simulate.radar.passes import Pass, incidence_deg
 from headscarp.simulate.radar.speckle import default_looks
 from headscarp.simulate.record import LookRecord, SimulationRecord
 from headscarp.simulate.write import (
@@ -125,12 +125,12 @@ def record_of(event: SimulatedEvent) -> SimulationRecord:
 
 
 def _look_record(look: Look, event: SimulatedEvent) -> LookRecord:
-    known = event.cover != LandCover.UNKNOWN
+    known, incidence = event.cover != LandCover.UNKNOWN, incidence_deg(event.geobox, look.orbit)
     return LookRecord(
         label=look.orbit.label,
         passes_utc=[f"{p.acquired:%Y-%m-%dT%H:%M:%SZ}" for p in event.passes if p.orbit is look.orbit],
         look_azimuth_deg=round(look.look_azimuth_deg, 3),
-        incidence_deg=(round(float(look.incidence_deg.min()), 2), round(float(look.incidence_deg.max()), 2)),
+        incidence_deg=(round(float(incidence.min()), 2), round(float(incidence.max()), 2)),
         layover_share=_share(is_layover(look.view), known),
         shadow_share=_share(is_shadow(look.view), known),
         missed_share=look.orbit.missed_share,

@@ -94,13 +94,13 @@ class SimulatedEvent:
         """1 where the middle of a pixel lies in a landslide, else 0."""
         return label_of(self.inventory, self.geobox)
 
-    @property
+    @cached_property
     def ndvi_pre(self) -> Field:
         """NDVI at the last pass before the event."""
         when = max(p.acquired for p in self.passes if not p.is_post_event)
         return ndvi_before(self.options.seed, self.ground, self.cover, when, self.distractors, self.patches)
 
-    @property
+    @cached_property
     def ndvi_post(self) -> Field:
         """NDVI at the last pass after the event."""
         when = max(p.acquired for p in self.passes)

@@ -69,7 +69,7 @@ def _draw_median(axis: Axes, event: SimulatedEvent, part: tuple[slice, slice], i
 
 def _draw_cover(axis: Axes, event: SimulatedEvent, part: tuple[slice, slice]) -> None:
     spacing = (event.ground.spacing_m, event.ground.spacing_m)
-    shade = hillshade(event.ground.height_m, spacing)[part] / 255.0
+    shade = hillshade(event.ground.height_m[part], spacing) / 255.0
     palette = ListedColormap([COLOURS[cover] for cover in LandCover])
     axis.imshow(shade, cmap="gray", vmin=0.0, vmax=1.0)
     axis.imshow(event.cover[part], cmap=palette, vmin=-0.5, vmax=len(LandCover) - 0.5, alpha=0.55)
@@ -82,7 +82,7 @@ def _draw_cover(axis: Axes, event: SimulatedEvent, part: tuple[slice, slice]) ->
 
 
 def _draw_ndvi(axis: Axes, event: SimulatedEvent, part: tuple[slice, slice]) -> None:
-    change = (event.ndvi_post - event.ndvi_pre)[part]
+    change = event.ndvi_post[part] - event.ndvi_pre[part]
     image = axis.imshow(change, cmap="RdBu", vmin=-0.7, vmax=0.7, interpolation="nearest")
     inset = axis.inset_axes((0.03, 0.03, 0.35, 0.03))
     axis.figure.colorbar(image, cax=inset, orientation="horizontal", ticks=[-0.7, 0.0, 0.7])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +22,8 @@ from headscarp.simulate.radar.passes import Orbit, incidence_deg
 from headscarp.simulate.zones import FULL, Zones
 
 _STRIP_ROWS = 256
+_VIEW_ROWS = 1024
+"""Rows whose layover and shadow are found at once: many beside the reach of these, to do little twice."""
 
 
 class Slides(NamedTuple):
@@ -38,7 +43,8 @@ class Look:
     orbit : Orbit
     look_azimuth_deg : float
         From the radar to the ground, clockwise from the grid's north.
-    incidence_deg, local_incidence_deg : float32 array of shape (rows, columns)
+    local_incidence_deg : float32 array of shape (rows, columns)
+        Between the direction to the radar and the slope's normal.
     view : uint8 array of shape (rows, columns)
         Bits of :class:`headscarp.geometry.visibility.View`.
     before, after : float32 array of shape (2, rows, columns)
@@ -49,7 +55,6 @@ class Look:
 
     orbit: Orbit
     look_azimuth_deg: float
-    incidence_deg: Field
     local_incidence_deg: Field
     view: NDArray[np.uint8]
     before: Field
@@ -75,26 +80,47 @@ def look_at(
     """
     azimuth = grid_look_azimuth_deg(ground.geobox, orbit.state)
     incidence = incidence_deg(ground.geobox, orbit)
-    margin, spacing = ground.margin_px, (ground.spacing_m, ground.spacing_m)
-    inner = (slice(margin, -margin), slice(margin, -margin))
-    wide_incidence = np.pad(incidence, margin, mode="edge")
-    view = view_mask(ground.wide_height_m, spacing, azimuth, wide_incidence)[inner]
-    local = local_incidence_deg(ground.wide_height_m, spacing, azimuth, wide_incidence)[inner]
+    relief_m = float(np.nanmax(ground.wide_height_m) - np.nanmin(ground.wide_height_m))
+    reach = reach_px(relief_m, (ground.spacing_m, ground.spacing_m), incidence)
+    view, local = _views(ground, azimuth, incidence, reach)
     rise = sensor.rise_along_look(ground.to_east, ground.to_north, azimuth)
     area = sensor.facet_area(rise, incidence)
     area[is_shadow(view)] = 0.0
     gamma0 = _gamma0(ground, cover, slides, rise, incidence, seed)
-    relief_m = float(np.nanmax(ground.wide_height_m) - np.nanmin(ground.wide_height_m))
-    reach_m = reach_px(relief_m, spacing, incidence) * ground.spacing_m
-    line = Line(azimuth, ground.spacing_m, margin, reach_m)
+    line = Line(azimuth, ground.spacing_m, ground.margin_px, reach * ground.spacing_m)
     layover = is_layover(view)
     sums, areas = mix_layover(gamma0, area, layover, ground.wide_height_m, incidence, line)
     gamma0[:, layover] = sums / np.maximum(areas, np.finfo(np.float32).tiny)
     area[layover] = areas
-    before, after = (_seen(part, area, incidence, product, view) for part in (gamma0[:2], gamma0[2:]))
+    _see(gamma0, area, incidence, product, view)
     noise = sensor.noise_power(area, product)
-    local, view = np.ascontiguousarray(local), np.ascontiguousarray(view)
-    return Look(orbit, azimuth, incidence, local, view, before, after, noise)
+    return Look(orbit, azimuth, local, view, gamma0[:2], gamma0[2:], noise)
+
+
+def _views(
+    ground: Ground, look_azimuth_deg: float, incidence: Field, reach: int
+) -> tuple[NDArray[np.uint8], Field]:
+    """Layover and shadow, and local incidence angles, by strips that reach as far as these effects do."""
+    (rows, cols), margin = ground.shape, ground.margin_px
+    spacing = (ground.spacing_m, ground.spacing_m)
+    wide_incidence = np.pad(incidence, margin, mode="edge")
+    view, local = np.empty((rows, cols), np.uint8), np.empty((rows, cols), np.float32)
+
+    def fill(top: int) -> None:
+        strip = slice(top, min(top + _VIEW_ROWS, rows))
+        wide = slice(max(strip.start + margin - reach, 0), strip.stop + margin + reach)
+        inner = (
+            slice(strip.start + margin - wide.start, strip.stop + margin - wide.start),
+            slice(margin, -margin),
+        )
+        seen = (ground.wide_height_m[wide], spacing, look_azimuth_deg, wide_incidence[wide])
+        view[strip] = view_mask(*seen)[inner]
+        local[strip] = local_incidence_deg(*seen)[inner]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(fill, range(0, rows, _VIEW_ROWS)):
+            pass
+    return view, local
 
 
 def _gamma0(
@@ -103,8 +129,7 @@ def _gamma0(
     """gamma0 of each place by itself: VV and VH before, VV and VH after."""
     rows, cols = ground.shape
     out = np.empty((4, rows, cols), np.float32)
-    for top in range(0, rows, _STRIP_ROWS):
-        strip = slice(top, min(top + _STRIP_ROWS, rows))
+    for strip in _strips(rows):
         texture = radiometry.texture(seed, strip, slice(0, cols), ground.spacing_m)
         before = radiometry.gamma0(cover[strip], incidence[strip], texture)
         debris = _debris(slides, strip, rise[strip], incidence[strip])
@@ -123,9 +148,15 @@ def _debris(slides: Slides, strip: slice, rise: Field, incidence: Field) -> Fiel
     return radiometry.debris_gamma0(rise, incidence, offsets, deposit)
 
 
-def _seen(gamma0: Field, area: Field, incidence: Field, product: Product, view: NDArray[np.uint8]) -> Field:
-    """Product of a look; terrain correction leaves no value in shadow."""
-    seen = sensor.seen(gamma0, area, incidence, product)
+def _see(gamma0: Field, area: Field, incidence: Field, product: Product, view: NDArray[np.uint8]) -> None:
+    """Turn gamma0 into the product of a look, in place; terrain correction leaves no value in shadow."""
+    for strip in _strips(gamma0.shape[1]):
+        for bands in (slice(0, 2), slice(2, 4)):
+            gamma0[bands, strip] = sensor.seen(gamma0[bands, strip], area[strip], incidence[strip], product)
     if product is Product.RTC:
-        seen[:, is_shadow(view)] = np.nan
-    return seen
+        gamma0[:, is_shadow(view)] = np.nan
+
+
+def _strips(rows: int) -> Iterator[slice]:
+    for top in range(0, rows, _STRIP_ROWS):
+        yield slice(top, min(top + _STRIP_ROWS, rows))
