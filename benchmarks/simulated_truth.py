@@ -1,8 +1,8 @@
 """What a simulated event has, held against the laws that it should obey.
 
-Run with ``python -m benchmarks.simulated_truth [--figure FILE]``. Prints a Markdown table: looks and correlation
-of speckle, the noise of medians, the law of landslide areas; draws them, and what the two orbits cannot see of
-the demo's ground.
+Run with ``python -m benchmarks.simulated_truth [--figure FILE]``. Prints a Markdown table: looks and
+correlation of speckle, the noise of medians, the law of landslide areas; draws them, and what the two orbits
+cannot see of the demo's ground.
 """
 
 from __future__ import annotations

@@ -1,0 +1,74 @@
+"""One orbit's look: strips equal the whole, partial cover mixes by hand, products differ by geometry alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from headscarp.geometry.incidence import local_incidence_deg
+from headscarp.geometry.visibility import view_mask
+from headscarp.simulate.event import SimulatedEvent
+from headscarp.simulate.ground import LandCover
+from headscarp.simulate.options import Product
+from headscarp.simulate.radar import look as module
+from headscarp.simulate.radar.look import Slides, look_at
+from headscarp.simulate.radar.passes import ORBITS, incidence_deg
+from headscarp.simulate.radar.radiometry import DEBRIS, DEPOSIT_DB
+from headscarp.simulate.zones import FULL, Zones
+from tests.simulate.conftest import SMALL
+from tests.simulate.grounds import ground_of
+
+
+def test_strips_see_what_the_whole_sees(small: SimulatedEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_VIEW_ROWS", 37)
+    ground, orbit = small.ground, ORBITS[0]
+    look = look_at(ground, small.cover, small.slides, orbit, SMALL.product, SMALL.seed)
+    margin, spacing = ground.margin_px, (ground.spacing_m, ground.spacing_m)
+    inner = (slice(margin, -margin), slice(margin, -margin))
+    incidence = np.pad(incidence_deg(ground.geobox, orbit), margin, mode="edge")
+    seen = (ground.wide_height_m, spacing, look.look_azimuth_deg, incidence)
+    assert np.array_equal(look.view, view_mask(*seen)[inner])
+    assert (look.view > 0).mean() > 0.01
+    assert np.array_equal(look.local_incidence_deg, local_incidence_deg(*seen)[inner])
+
+
+def flat_slides(shares: list[int]) -> Slides:
+    """One row of pixels: the first half source of landslide 0, the second deposit of landslide 1."""
+    index = np.array([[1] * 3 + [4] * 3], np.int32)
+    share = np.array([shares], np.uint8)
+    offsets = np.array([[0.5, -2.0], [0.0, 1.0]], np.float32)
+    return Slides(Zones(np.where(share > 0, index, 0).astype(np.int32), share), offsets)
+
+
+@pytest.mark.parametrize("product", Product)
+def test_partial_cover_mixes_in_power_by_hand(product: Product) -> None:
+    ground = ground_of(np.full((5, 10), 300.0))
+    cover = np.full((1, 6), LandCover.FOREST, np.uint8)
+    slides = flat_slides([0, 8, FULL, 0, 4, FULL])
+    look = look_at(ground, cover, slides, ORBITS[0], product, 7)
+    theta = np.deg2rad(incidence_deg(ground.geobox, ORBITS[0]))
+    scale = np.cos(theta)[0] if product is Product.GTC else np.ones(6)
+    before, after = ((band - look.noise) / scale for band in (look.before, look.after))
+    share = slides.zones.share / FULL
+    from_nominal = np.rad2deg(theta) - 39.0
+    means, per_deg = (DEBRIS.vv_db, DEBRIS.vh_db), (DEBRIS.vv_per_deg, DEBRIS.vh_per_deg)
+    for k in range(2):
+        offset = np.array([slides.offsets_db[k][0]] * 3 + [slides.offsets_db[k][1]] * 3)
+        rough = DEPOSIT_DB[k] * np.array([-0.5] * 3 + [0.5] * 3)
+        debris = 10.0 ** ((means[k] + per_deg[k] * from_nominal + offset + rough) / 10.0)
+        assert after[k] == pytest.approx((1.0 - share) * before[k] + share * debris, rel=1e-4)
+    assert np.array_equal(after[:, :, [0, 3]], before[:, :, [0, 3]])
+
+
+def test_noise_is_even_in_gtc_and_follows_the_slope_in_rtc() -> None:
+    rising_east = np.tile(np.arange(44) * 10.0 * np.tan(np.deg2rad(20.0)), (9, 1))
+    ground = ground_of(rising_east)
+    cover = np.full(ground.shape, LandCover.FOREST, np.uint8)
+    none = Slides(
+        Zones(np.zeros(ground.shape, np.int32), np.zeros(ground.shape, np.uint8)),
+        np.zeros((2, 0), np.float32),
+    )
+    facing, away = (look_at(ground, cover, none, orbit, Product.RTC, 7).noise for orbit in ORBITS)
+    assert np.median(facing) < 10.0**-2.5 < np.median(away)
+    even = look_at(ground, cover, none, ORBITS[0], Product.GTC, 7).noise
+    assert np.allclose(even, 10.0**-2.5)
