@@ -12,8 +12,11 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
+
+import geopandas as gpd
 
 import headscarp as hs
 from headscarp.config import load
@@ -51,6 +54,8 @@ def main() -> None:
             seeds = ", ".join(map(str, others))
             sys.stdout.write(f"\nSeeds {seeds}; {title.format(first=first)}; {done.blocks.count} blocks\n\n")
             sys.stdout.write(markdown(evaluation_rows(done)))
+        sys.stdout.write("\nWhat false polygons lie on, at the run's own threshold\n\n")
+        sys.stdout.write(false_by_kind([work / f"event{seed}" for seed in others]))
         if options.out is not None:
             for folder in ("validation", *(f"test{number}" for number in range(len(VARIANTS)))):
                 shutil.copytree(work / folder, options.out / folder)
@@ -68,6 +73,24 @@ def map_seed(work: Path, seed: int) -> dict[str, Any]:
 def evaluate(out: Path, grounds: list[dict[str, Any]], **more: str) -> hs.Evaluation:
     """Evaluate grounds into a folder."""
     return run_evaluate(load(EvaluateOptions, None, {"grounds": grounds, **more}), out)
+
+
+def false_by_kind(events: list[Path]) -> str:
+    """Count polygons that touch no landslide, by the change that they touch, in Markdown."""
+    kinds: Counter[str] = Counter()
+    drawn = 0
+    for event in events:
+        found = gpd.read_file(event.with_name(event.name.replace("event", "run")) / "landslides.gpkg")
+        truth = gpd.read_file(event / "inventory.gpkg")
+        others = gpd.read_file(event / "distractors.gpkg")
+        false = found[~found.intersects(truth.union_all())]
+        drawn += len(found)
+        for outline in false.geometry:
+            touched = set(others.kind[others.intersects(outline)])
+            kinds.update(touched or {"nothing"})
+            kinds["any"] += 1
+    lines = [f"| {kind} | {count} |" for kind, count in kinds.most_common()]
+    return "\n".join([f"| of {drawn} polygons, false ones on | |", "| --- | ---: |", *lines]) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One orbit's look: strips equal the whole, partial cover mixes by hand, products differ by geometry alone."""
+"""One orbit's look: strips equal the whole, partial cover mixes by hand, noise follows the product."""
 
 from __future__ import annotations
 
