@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def main() -> None:
             done = evaluate(work / f"test{number}", [grounds[seed] for seed in others], **filled)
             seeds = ", ".join(map(str, others))
             sys.stdout.write(f"\nSeeds {seeds}; {title.format(first=first)}; {done.blocks.count} blocks\n\n")
-            sys.stdout.write(markdown(evaluation_rows(done)))
+            sys.stdout.write(markdown(evaluation_rows(done)) + found_by_size(done))
         sys.stdout.write("\nWhat false polygons lie on, at the run's own threshold\n\n")
         sys.stdout.write(false_by_kind([work / f"event{seed}" for seed in others]))
         if options.out is not None:
@@ -73,6 +74,17 @@ def map_seed(work: Path, seed: int) -> dict[str, Any]:
 def evaluate(out: Path, grounds: list[dict[str, Any]], **more: str) -> hs.Evaluation:
     """Evaluate grounds into a folder."""
     return run_evaluate(load(EvaluateOptions, None, {"grounds": grounds, **more}), out)
+
+
+def found_by_size(done: hs.Evaluation) -> str:
+    """Landslides mapped and found, by their area, in Markdown."""
+    edges, counts = done.landslides["size_edges_m2"], done.landslides["counts"]
+    names = [f"{low:,.0f} to {high:,.0f} m²" for low, high in pairwise(edges)]
+    names.append(f"{edges[-1]:,.0f} m² and more")
+    rows = zip(names, counts["mapped"], counts["detected"], strict=True)
+    lines = [f"| {name} | {mapped} | {found} |" for name, mapped, found in rows]
+    total = f"| all | {sum(counts['mapped'])} | {sum(counts['detected'])} |"
+    return "\n".join(["", "| landslides | mapped | found |", "| --- | ---: | ---: |", *lines, total]) + "\n"
 
 
 def false_by_kind(events: list[Path]) -> str:
