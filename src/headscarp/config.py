@@ -93,7 +93,7 @@ def describe(name: str, model: type[BaseModel] = MapOptions) -> str:
     """Text of an option by its dotted name, for the command line's help; the default is added."""
     field = _field(name, model)
     default = field.get_default(call_default_factory=True)
-    return f"{field.description} [default: {default}]" if default is not None else str(field.description)
+    return str(field.description) if default in (None, ()) else f"{field.description} [default: {default}]"
 
 
 def default_yaml(options: BaseModel | None = None) -> str:

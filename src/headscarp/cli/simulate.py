@@ -34,7 +34,7 @@ def simulate_command(
     product: Annotated[Product | None, _option("product", "--product")] = None,
     looks: Annotated[float | None, _option("looks", "--looks")] = None,
     jitter: Annotated[float | None, _option("jitter_m", "--jitter", metavar="M")] = None,
-    without: Annotated[list[Distractor] | None, _option("without", "--without")] = None,
+    without: Annotated[list[Distractor] | None, _option("without", "--without", metavar="KIND")] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="YAML file of options; the command line wins.")
     ] = None,

@@ -67,4 +67,9 @@ class SimulateOptions(BaseModel):
     jitter_m: float = Field(
         0.0, ge=0.0, le=20.0, description="Standard deviation of each scene's geolocation, metres."
     )
-    without: tuple[Distractor, ...] = Field((), description="Changes other than landslides to leave out.")
+    without: tuple[Distractor, ...] = Field(
+        (),
+        description="Changes that are no landslides to leave out, any of: "
+        + ", ".join(Distractor)
+        + "; on the command line once for each.",
+    )
