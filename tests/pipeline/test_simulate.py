@@ -19,6 +19,7 @@ from headscarp.ingest.passes import group_scenes
 from headscarp.ingest.stack import open_stacks
 from headscarp.pipeline.simulate import run_simulate
 from headscarp.simulate.event import SimulatedEvent
+from headscarp.simulate.landslides import plan
 from headscarp.simulate.options import SimulateOptions
 from headscarp.vocabulary import OrbitState
 from tests.simulate.conftest import SMALL, small
@@ -115,6 +116,7 @@ def test_the_record_says_what_is_there(folder: Path, small: SimulatedEvent) -> N
     record = json.loads((folder / "simulation.json").read_text())
     assert record["options"]["seed"] == SMALL.seed
     assert record["landslides_drawn"] == len(small.landslides) == SMALL.landslides
+    assert record["landslides_without_room"] == 0
     assert record["landslides"] == len(small.inventory)
     assert sum(record["cover_shares"].values()) == pytest.approx(1.0, abs=0.001)
     assert record["equivalent_looks"] == pytest.approx(5.8, abs=0.1)
@@ -146,14 +148,35 @@ def test_a_size_is_cut_from_the_middle_of_a_dem(tmp_path: Path) -> None:
         run_simulate(options.model_copy(update={"size_px": 121}), tmp_path / "other")
 
 
+def test_landslides_without_room_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "ATTEMPTS", 1)
+    y, x = np.mgrid[0:64, 0:64] * 20.0
+    rough = 600.0 + 25.0 * np.sin(x / 16.0) * np.cos(y / 18.0)
+    drawn = {}
+    for name, height in {"plain": np.full((64, 64), 100.0), "rough": rough}.items():
+        dem = write_heights(tmp_path / f"{name}.tif", height)
+        run_simulate(SimulateOptions(dem=dem, spacing_m=20.0, pre=1, post=1, landslides=30), tmp_path / name)
+        record = json.loads((tmp_path / name / "simulation.json").read_text())
+        drawn[name] = record["landslides_drawn"]
+        assert record["landslides_without_room"] == 30 - record["landslides_drawn"]
+    assert drawn["plain"] == 0
+    assert 0 < drawn["rough"] < 30
+
+
 def write_dem(path: Path, hole: bool = False) -> Path:
-    """Rolling hills of 120 × 180 pixels at 20 m, nodata -9999."""
+    """Rolling hills of 120 × 180 pixels."""
     y, x = np.mgrid[0:120, 0:180] * 20.0
     height = 600.0 + 250.0 * np.sin(x / 300.0) * np.cos(y / 350.0) + 0.05 * y
     if hole:
         height[60:80, 60:80] = -9999.0
+    return write_heights(path, height)
+
+
+def write_heights(path: Path, height: np.ndarray) -> Path:
+    """A DEM at 20 m, nodata -9999."""
     transform = Affine(20.0, 0.0, 400_000.0, 0.0, -20.0, 3_900_000.0)
-    profile = {"driver": "GTiff", "height": 120, "width": 180, "count": 1, "dtype": "float32"}
+    rows, cols = height.shape
+    profile = {"driver": "GTiff", "height": rows, "width": cols, "count": 1, "dtype": "float32"}
     with rasterio.open(path, "w", **profile, crs="EPSG:32611", transform=transform, nodata=-9999.0) as dem:
         dem.write(height.astype(np.float32), 1)
     return path

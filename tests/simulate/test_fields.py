@@ -55,6 +55,21 @@ def test_regional_noise_has_the_same_variance_at_nodes_and_between() -> None:
     assert np.allclose(fields.var(axis=0), 1.0, atol=0.2)
 
 
+@pytest.mark.parametrize("first", [0, -20])
+def test_regional_noise_by_hand_at_nodes_and_halfway(first: int) -> None:
+    """B-splines weigh the nodes by 1 : 4 : 1 at a node, and by 1 : 23 : 23 : 1 halfway to the next."""
+    window = slice(first, first + 21)
+    field = regional_noise(7, ("e",), window, window, 10.0)
+    at = first // 10
+    nodes = white_noise(7, ("e",), slice(at - 1, at + 5), slice(at - 1, at + 5)).astype(np.float64)
+    node = np.array([1.0, 4.0, 1.0]) / np.sqrt(18.0)
+    halfway = np.array([1.0, 23.0, 23.0, 1.0]) / np.sqrt(1060.0)
+    assert field[0, 0] == pytest.approx(node @ nodes[:3, :3] @ node, abs=1e-5)
+    assert field[10, 20] == pytest.approx(node @ nodes[1:4, 2:5] @ node, abs=1e-5)
+    assert field[0, 15] == pytest.approx(node @ nodes[:3, 1:5] @ halfway, abs=1e-5)
+    assert field[5, 10] == pytest.approx(halfway @ nodes[:4, 1:4] @ node, abs=1e-5)
+
+
 def test_smoothed_noise_is_correlated_as_stated() -> None:
     values = smoothed_noise(1, ("c",), slice(0, 800), slice(0, 800), (1.2, 2.0)).astype(np.float64)
     for lag in (1, 2, 3):
