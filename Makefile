@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test test-slow check format benchmark clean
+.PHONY: demo test test-slow check format benchmark benchmark-networks clean
 
 demo: $(READY)  ## set up, simulate an event, map it, hold the map against the truth, say where to look
 	$(BIN)/headscarp simulate --out runs/demo-event --overwrite
@@ -30,6 +30,9 @@ format: $(READY)
 
 benchmark: $(READY)  ## peak memory of two mapped areas, one four times the other
 	$(BIN)/python -m benchmarks.memory
+
+benchmark-networks: $(READY)  ## speed of every network against the machine's matrix product
+	$(BIN)/python -m benchmarks.networks
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "headscarp needs Python 3.11 or newer"'
