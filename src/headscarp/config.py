@@ -17,11 +17,13 @@ from headscarp.features.change import ChangeOptions
 from headscarp.features.terrain import TerrainOptions
 from headscarp.ingest.area import AreaOptions
 from headscarp.ingest.options import IngestOptions
+from headscarp.inject.options import PlantOptions
 from headscarp.polygons import PolygonOptions
+from headscarp.sensitivity.options import ProbeOptions
 
 
-class MapOptions(BaseModel):
-    """Options of ``headscarp map``; a section for each room."""
+class StackOptions(BaseModel):
+    """Which scenes of which event, on which grid: what every command on a stack asks."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,11 +33,34 @@ class MapOptions(BaseModel):
     ingest: IngestOptions = Field(IngestOptions(), description="What scene files cannot say of themselves.")
     change: ChangeOptions = Field(ChangeOptions(), description="How the change is formed.")
     terrain: TerrainOptions = Field(TerrainOptions(), description="What the DEM is used for.")
+
+    def map_options(self) -> MapOptions:
+        """The part of these options that ``headscarp map`` has, its others at their defaults."""
+        own = type(self).model_fields.keys() & MapOptions.model_fields.keys()
+        return MapOptions(**{name: getattr(self, name) for name in own})
+
+
+class MapOptions(StackOptions):
+    """Options of ``headscarp map``; a section for each room."""
+
     detect: DetectOptions = Field(DetectOptions(), description="How change becomes probability.")
     polygons: PolygonOptions = Field(PolygonOptions(), description="What is drawn as a landslide.")
 
 
+class InjectOptions(StackOptions):
+    """Options of ``headscarp inject``."""
+
+    inject: PlantOptions = Field(PlantOptions(), description="Which landslides are planted.")
+
+
+class SensitivityOptions(MapOptions):
+    """Options of ``headscarp sensitivity``: those of the map, and what is planted."""
+
+    sensitivity: ProbeOptions = Field(ProbeOptions(), description="Which landslides are tried.")
+
+
 Options = TypeVar("Options", bound=BaseModel)
+StackLike = TypeVar("StackLike", bound=StackOptions)
 
 
 EVENT_YAML = "event.yaml"
@@ -48,13 +73,22 @@ def load_options(path: Path | None, overrides: Mapping[str, Any] | None = None) 
     Where no file is given and the scenes are one folder that holds an ``event.yaml``, that is the file:
     the folder says of itself which scenes it has, when the event was and where the DEM is.
     """
+    return load_stack_options(MapOptions, path, overrides)
+
+
+def load_stack_options(
+    model: type[StackLike], path: Path | None, overrides: Mapping[str, Any] | None = None
+) -> StackLike:
+    """Read options of a command on a stack; of an ``event.yaml``, those that the command has."""
     given = dict(overrides or {})
     folder = _event_folder(given.get("scenes")) if path is None else None
     if folder is None:
-        return load(MapOptions, path, given)
+        return load(model, path, given)
     given.pop("scenes")
-    values = {"scenes": ["."], **_read_yaml(folder / EVENT_YAML)}
-    return _validated(MapOptions, _rooted(values, MapOptions, folder), given, folder / EVENT_YAML)
+    foreign = MapOptions.model_fields.keys() - model.model_fields.keys()
+    found = {name: part for name, part in _read_yaml(folder / EVENT_YAML).items() if name not in foreign}
+    values = {"scenes": ["."], **found}
+    return _validated(model, _rooted(values, model, folder), given, folder / EVENT_YAML)
 
 
 def load(model: type[Options], path: Path | None, overrides: Mapping[str, Any] | None = None) -> Options:

@@ -32,6 +32,11 @@ class EventOptions(BaseModel):
     post: tuple[str, str] | None = Field(
         None, description="First and last day of the post-event window; none: the post_days after."
     )
+    as_of: str | None = Field(
+        None,
+        description="Map with what was there by then: no scene acquired after this day or UTC moment is "
+        "used; none: all.",
+    )
     pre_days: int = Field(120, gt=0, description="Length of the default pre-event window, days.")
     post_days: int = Field(60, gt=0, description="Length of the default post-event window, days.")
 
@@ -41,7 +46,7 @@ class EventOptions(BaseModel):
         """YAML reads a bare day as a date; keep it as text."""
         if not isinstance(values, dict):
             return values
-        as_text = {"date", "pre", "post"} & values.keys()
+        as_text = {"date", "pre", "post", "as_of"} & values.keys()
         return values | {key: _text(values[key]) for key in as_text}
 
 
@@ -80,6 +85,8 @@ class Event:
         How the windows were chosen.
     conflicts : tuple of str
         Where explicit windows contradict the event; the windows won.
+    as_of : datetime or None
+        Moment up to which acquisitions count; none: all.
     """
 
     time_utc: datetime
@@ -88,6 +95,7 @@ class Event:
     post: Window
     windows_source: str
     conflicts: tuple[str, ...] = ()
+    as_of: datetime | None = None
 
     @classmethod
     def from_options(cls, options: EventOptions, now: datetime | None = None) -> Self:
@@ -115,6 +123,7 @@ class Event:
             post,
             _windows_source(options),
             tuple(_conflicts(pre, post, time_utc, resumes)),
+            _as_of(options.as_of, post),
         )
 
     def role_of(self, acquired: datetime) -> tuple[Role, str]:
@@ -125,6 +134,9 @@ class Event:
         acquired : datetime
             UTC.
         """
+        if self.as_of is not None and acquired >= self.as_of:
+            last = self.as_of - timedelta(seconds=1)
+            return Role.REJECTED, f"not there yet by {last:%Y-%m-%d %H:%M}, which --as-of states"
         if acquired in self.pre:
             return Role.PRE_EVENT, f"in the pre-event window {self.pre}"
         if acquired in self.post:
@@ -206,6 +218,22 @@ def _window(days: tuple[str, str] | None, option: str) -> Window | None:
             "swap the two days",
         )
     return Window(start, end)
+
+
+def _as_of(text: str | None, post: Window) -> datetime | None:
+    """End of the day, or just after the moment, up to which acquisitions count."""
+    if text is None:
+        return None
+    moment, is_instant = parse_event_date(text)
+    end = moment + timedelta(seconds=1) if is_instant else moment + DAY
+    if end <= post.start:
+        raise EventError(
+            f"--as-of a day in the post-event window {post}, or later",
+            text,
+            "no scene after the event was there by then",
+            "give a later --as-of, or leave it out",
+        )
+    return end
 
 
 def _conflicts(pre: Window, post: Window, time_utc: datetime, resumes: datetime) -> list[str]:

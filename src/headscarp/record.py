@@ -116,6 +116,25 @@ class PseudoEventRecord(_Record):
     """What was done, or why it could not be."""
 
 
+class PassRecord(_Record):
+    """What a map made after some of the passes flags, against the map of all of them; over the sample."""
+
+    until_utc: datetime
+    """Of the last pass that was there."""
+    orbit: str
+    """Of that pass."""
+    passes: int
+    """After the event, of all orbits."""
+    observed_share: float
+    """Of the ground that all passes observe."""
+    flagged_share: float
+    """Of the ground observed by then."""
+    found_share: float | None
+    """Of what the final map flags, the part flagged by then; none where it flags nothing."""
+    kept_share: float | None
+    """Of what was flagged by then, the part that the final map flags too; none where nothing was."""
+
+
 class TerrainRecord(_Record):
     """What the DEM was used for."""
 
@@ -182,6 +201,8 @@ class RunRecord(_Record):
     """Of the fused change in dB, per polarisation."""
     detector: DetectorRecord
     pseudo_event: PseudoEventRecord
+    passes: list[PassRecord] = Field(default_factory=list)
+    """How the map firmed up, pass by pass; the last row is the map itself."""
     terrain: TerrainRecord | None
     results: ResultRecord
     notes: list[str]

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from headscarp.cli import audit as _audit  # noqa: F401
 from headscarp.cli import evaluate as _evaluate  # noqa: F401  (a module registers its commands)
+from headscarp.cli import inject as _inject  # noqa: F401
 from headscarp.cli import map as _map  # noqa: F401
 from headscarp.cli import simulate as _simulate  # noqa: F401
 from headscarp.cli.app import app, err_console

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from headscarp.cli.app import Quiet, app, option, out_console, progress_bars, required_out
-from headscarp.config import MapOptions, default_yaml, load_options
+from headscarp.config import InjectOptions, MapOptions, SensitivityOptions, default_yaml, load_options
 from headscarp.evaluate.options import EvaluateOptions
 from headscarp.record import RunRecord
 from headscarp.simulate.options import SimulateOptions
@@ -31,6 +31,7 @@ def map_command(
     event_date: Annotated[str | None, option("event.date", "--event-date")] = None,
     pre: Annotated[tuple[str, str] | None, option("event.pre", "--pre", metavar="START END")] = None,
     post: Annotated[tuple[str, str] | None, option("event.post", "--post", metavar="START END")] = None,
+    as_of: Annotated[str | None, option("event.as_of", "--as-of")] = None,
     aoi: Annotated[Path | None, option("area.aoi", "--aoi")] = None,
     bbox: Annotated[
         tuple[float, float, float, float] | None, option("area.bbox", "--bbox", metavar="W S E N")
@@ -44,6 +45,9 @@ def map_command(
     pattern: Annotated[str | None, option("ingest.name_pattern", "--name-pattern")] = None,
     pooling: Annotated[str | None, option("change.pooling", "--pooling")] = None,
     detector: Annotated[str | None, option("detect.detector", "--detector")] = None,
+    windows_px: Annotated[str | None, option("detect.windows_px", "--windows-px", metavar="PX,PX,…")] = None,
+    despeckle: Annotated[bool | None, option("detect.despeckle", "--despeckle/--no-despeckle")] = None,
+    direction: Annotated[str | None, option("detect.direction", "--direction")] = None,
     validation: Annotated[Path | None, option("detect.validation", "--validation")] = None,
     calibration: Annotated[str | None, option("detect.calibration", "--calibration")] = None,
     threshold: Annotated[float | None, option("polygons.threshold", "--threshold")] = None,
@@ -70,6 +74,7 @@ def map_command(
             "event.date": event_date,
             "event.pre": pre,
             "event.post": post,
+            "event.as_of": as_of,
             "area.aoi": aoi,
             "area.bbox": bbox,
             "area.crs": crs,
@@ -81,6 +86,9 @@ def map_command(
             "ingest.name_pattern": pattern,
             "change.pooling": pooling,
             "detect.detector": detector,
+            "detect.windows_px": windows_px.split(",") if windows_px else None,
+            "detect.despeckle": despeckle,
+            "detect.direction": direction,
             "detect.validation": validation,
             "detect.calibration": calibration,
             "polygons.threshold": threshold,
@@ -115,6 +123,8 @@ class Configured(StrEnum):
     MAP = "map"
     EVALUATE = "evaluate"
     SIMULATE = "simulate"
+    INJECT = "inject"
+    SENSITIVITY = "sensitivity"
 
 
 @app.command("config")
@@ -128,6 +138,8 @@ def config_command(
         Configured.MAP: MapOptions,
         Configured.EVALUATE: EvaluateOptions,
         Configured.SIMULATE: SimulateOptions,
+        Configured.INJECT: InjectOptions,
+        Configured.SENSITIVITY: SensitivityOptions,
     }
     sys.stdout.write(default_yaml(options[command]()))
 

@@ -28,6 +28,16 @@ class CalibratedDetector:
         """Name of the detector itself."""
         return self.detector.name
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Variables of the detector itself."""
+        return self.detector.needs
+
+    @property
+    def halo_px(self) -> int:
+        """Halo of the detector itself."""
+        return self.detector.halo_px
+
     def fit(self, sample: Change) -> FittedCalibrated:
         """Learn the noise from a sample of pixels; the calibration is as stored."""
         return FittedCalibrated(self.detector.fit(sample), self.validation, self.method)

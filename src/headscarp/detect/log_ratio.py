@@ -22,44 +22,31 @@ Sources: Rignot & van Zyl (1993), IEEE TGRS 31, 896–906 (log-ratio); Strube (1
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
-from headscarp.detect.null import EmpiricalNull
+from headscarp.detect.null import EmpiricalNull, NullOptions
+from headscarp.detect.robust import combine, median, robust_correlation, robust_std
+from headscarp.detect.sample import counted_pixels, spatial_coords
 from headscarp.features.change import Change, fusion_weights
 
-MAD_TO_STD = 1.4826
-"""Standard deviations to a median absolute deviation, for a normal distribution."""
 MIN_NOISE_DB = 0.05
 """Floor of the noise, so that identical scenes give a score of zero and not of infinity."""
-_MIN_CORRELATION, _MAX_CORRELATION = -0.9, 0.99
 
 FloatArray = NDArray[np.float32]
-
-
-class LogRatioOptions(BaseModel):
-    """Options of the log-ratio detector."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    prior_landslide: float = Field(
-        0.01, gt=0, lt=1, description="Stated share of the ground that has slid, before looking."
-    )
-    direction: Literal["either", "loss", "gain"] = Field(
-        "either", description="Which change can be a landslide: of either sign, loss or gain only."
-    )
 
 
 @dataclass(frozen=True)
 class LogRatio:
     """The log-ratio detector."""
 
-    options: LogRatioOptions = field(default_factory=LogRatioOptions)
+    options: NullOptions = field(default_factory=NullOptions)
     name: str = "log-ratio"
+    needs: tuple[str, ...] = ("change_db",)
+    halo_px: int = 0
 
     def fit(self, sample: Change) -> FittedLogRatio:
         """Learn shifts, noise, correlation and null from pixels.
@@ -67,29 +54,30 @@ class LogRatio:
         Parameters
         ----------
         sample : Dataset
-            A change on ``(orbit, polarization, ...)``: a sample of pixels, or a whole map.
+            A change on ``(orbit, polarization, ...)``: a sample of pixels, of patches, or a whole map.
 
         Raises
         ------
         HeadscarpError
             With fewer than 100 observed pixels.
         """
-        ordered = sample.transpose("orbit", "polarization", ...)
-        arrays = _Arrays.of(ordered).flat()
-        shift_db = _median(arrays.change_db)
+        ordered = counted_pixels(sample)
+        arrays = _Arrays.of(ordered)
+        shift_db = median(arrays.change_db)
         states = tuple(ordered["orbit_state"].values.tolist())
         fused, gain = _fuse(arrays, shift_db, states)
-        noise_db = np.maximum(_robust_std(fused / gain), MIN_NOISE_DB)
+        noise_db = np.maximum(robust_std(fused / gain), MIN_NOISE_DB)
         z = fused / (gain * noise_db[:, None])
-        correlation = _robust_correlation(z)
-        null = EmpiricalNull.fit(_combine(z, correlation), self.options.prior_landslide)
+        correlation = robust_correlation(z)
+        null = EmpiricalNull.fit(
+            combine(z, correlation), self.options.prior_landslide, self.options.direction
+        )
         return FittedLogRatio(
-            options=self.options,
             orbits=tuple(ordered["orbit"].values.tolist()),
             polarizations=tuple(ordered["polarization"].values.tolist()),
             shift_db=shift_db,
             noise_db=noise_db,
-            fused_noise_db=_robust_std(fused),
+            fused_noise_db=robust_std(fused),
             correlation=correlation,
             null=null,
         )
@@ -111,7 +99,6 @@ class FittedLogRatio:
     null : EmpiricalNull
     """
 
-    options: LogRatioOptions
     orbits: tuple[str, ...]
     polarizations: tuple[str, ...]
     shift_db: FloatArray
@@ -132,7 +119,7 @@ class FittedLogRatio:
         states = tuple(ordered["orbit_state"].values.tolist())
         values = self._standardise(_Arrays.of(ordered), self.shift_db, states)
         dims = ordered["change_db"].dims[2:]
-        return xr.DataArray(values, dims=dims, name="score", coords=_spatial(ordered, dims))
+        return xr.DataArray(values, dims=dims, name="score", coords=spatial_coords(ordered, dims))
 
     def orbit_scores(self, change: Change) -> xr.DataArray:
         """Score of each orbit alone, along ``orbit``."""
@@ -142,15 +129,12 @@ class FittedLogRatio:
             self._standardise(arrays.orbit(i), self.shift_db[[i]], ("one",)) for i in range(len(self.orbits))
         ]
         dims = ("orbit", *ordered["change_db"].dims[2:])
-        coords = {"orbit": list(self.orbits), **_spatial(ordered, dims)}
+        coords = {"orbit": list(self.orbits), **spatial_coords(ordered, dims)}
         return xr.DataArray(np.stack(scores), dims=dims, name="orbit_score", coords=coords)
 
     def probability(self, score: xr.DataArray) -> xr.DataArray:
         """One minus the local false-discovery rate; 0 for a change in the direction left out."""
         values = self.null.probability(score.values)
-        if self.options.direction != "either":
-            sign = 1 if self.options.direction == "loss" else -1
-            values = np.where(sign * score.values < 0, np.float32(0), values)
         return score.copy(data=values).rename("probability")
 
     def null_density(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -170,17 +154,7 @@ class FittedLogRatio:
             "polarizations": by_polarization,
             "correlation": self.correlation.tolist(),
             "regional_shift_db": self.shifts(),
-            "null_mean": self.null.mean,
-            "null_std": self.null.std,
-            "prior_landslide": self.null.prior_landslide,
-            "prior_used": self.null.prior_used,
-            "null_share_estimated": self.null.null_share_estimated,
-            "excess_share_estimated": self.null.excess_share_estimated,
-            "direction": self.options.direction,
-            "probability_table": {
-                "score": np.round(self.null.z, 6).tolist(),
-                "probability": self.null.table.tolist(),
-            },
+            **self.null.record(),
         }
 
     def shifts(self) -> dict[str, dict[str, float]]:
@@ -201,7 +175,7 @@ class FittedLogRatio:
     def _standardise(self, arrays: _Arrays, shift_db: FloatArray, states: tuple[str, ...]) -> FloatArray:
         fused, gain = _fuse(arrays, shift_db, states)
         noise = self.noise_db.reshape(-1, *([1] * (fused.ndim - 1)))
-        return _combine(fused / (gain * noise), self.correlation)
+        return combine(fused / (gain * noise), self.correlation)
 
 
 @dataclass(frozen=True)
@@ -216,12 +190,6 @@ class _Arrays:
     def of(cls, change: Change) -> _Arrays:
         """Take the arrays out of a change in the order (orbit, polarization, ...)."""
         return cls(change["change_db"].values, change["pre_count"].values, change["post_count"].values)
-
-    def flat(self) -> _Arrays:
-        """Join the trailing dimensions into one of pixels."""
-        shape = (*self.change_db.shape[:2], -1)
-        parts = (self.pre_count.reshape(shape), self.post_count.reshape(shape))
-        return _Arrays(self.change_db.reshape(shape), *parts)
 
     def orbit(self, index: int) -> _Arrays:
         """Keep one orbit, its dimension kept."""
@@ -241,54 +209,3 @@ def _fuse(arrays: _Arrays, shift_db: FloatArray, states: tuple[str, ...]) -> tup
     gain = np.sqrt(np.sum(weights**2 * spread, axis=0, dtype=np.float32))
     nan = np.float32(np.nan)
     return np.where(seen, fused, nan), np.where(seen, gain, nan)
-
-
-def _combine(z: FloatArray, correlation: FloatArray) -> FloatArray:
-    """Sum of the valid scores over the standard deviation of that sum."""
-    valid = np.isfinite(z).astype(np.float32)
-    total = np.sum(np.where(valid > 0, z, 0), axis=0, dtype=np.float32)
-    variance = np.einsum("p...,pq,q...->...", valid, correlation.astype(np.float32), valid)
-    seen = variance > 0
-    combined = np.where(seen, total / np.sqrt(np.where(seen, variance, 1)), np.nan)
-    return np.asarray(combined, dtype=np.float32)
-
-
-def _robust_correlation(z: FloatArray) -> FloatArray:
-    """Correlation from the spread of sums and differences (Gnanadesikan & Kettenring 1972)."""
-    n = len(z)
-    matrix = np.eye(n, dtype=np.float32)
-    for i in range(n):
-        for j in range(i):
-            both = np.isfinite(z[i]) & np.isfinite(z[j])
-            if both.sum() > 2:
-                spread = _robust_std(np.stack([(z[i] + z[j])[both], (z[i] - z[j])[both]])) ** 2
-                rho = (spread[0] - spread[1]) / max(spread[0] + spread[1], 1e-12)
-                matrix[i, j] = matrix[j, i] = np.clip(rho, _MIN_CORRELATION, _MAX_CORRELATION)
-    return matrix
-
-
-def _robust_std(values: FloatArray) -> FloatArray:
-    """1.4826 times the median absolute deviation along the last axis; 0 where nothing is valid."""
-    deviation = np.abs(values - _median(values)[..., None])
-    std = np.float32(MAD_TO_STD) * _median(deviation)
-    return np.asarray(np.nan_to_num(std), dtype=np.float32)
-
-
-def _median(values: FloatArray) -> FloatArray:
-    """Median of the valid values along the last axis; NaN, silently, where there are none."""
-    out = np.full(values.shape[:-1], np.nan, dtype=np.float32)
-    for index in np.ndindex(out.shape):
-        row = values[index]
-        row = row[np.isfinite(row)]
-        if row.size:
-            out[index] = np.median(row)
-    return out
-
-
-def _spatial(change: Change, dims: tuple[Any, ...]) -> dict[str, xr.DataArray]:
-    """Coordinates that lie along the given dimensions, and the CRS."""
-    return {
-        str(name): coord
-        for name, coord in change.coords.items()
-        if name not in {"orbit", "polarization", "orbit_state"} and set(coord.dims) <= set(dims)
-    }

@@ -25,10 +25,11 @@ of the American Statistical Association 99, 96–104; central matching: §4 ther
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.optimize import isotonic_regression
 
 from headscarp.errors import HeadscarpError
@@ -50,6 +51,21 @@ _FLATTEST = -1.0 / 8.0
 _TINY = 1e-300
 _IRLS_STEPS = 25
 
+Direction = Literal["either", "loss", "gain"]
+
+
+class NullOptions(BaseModel):
+    """What is stated, and not learned, of the step from score to probability."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prior_landslide: float = Field(
+        0.01, gt=0, lt=1, description="Stated share of the ground that has slid, before looking."
+    )
+    direction: Direction = Field(
+        "either", description="Which change can be a landslide: of either sign, loss or gain only."
+    )
+
 
 @dataclass(frozen=True)
 class EmpiricalNull:
@@ -61,6 +77,8 @@ class EmpiricalNull:
         Of the normal null density.
     prior_landslide : float
         Stated share of landslides.
+    direction : str
+        Of the changes that can be landslides; those of the other have probability 0.
     prior_used : float
         The stated share, or the excess of the data where that is less.
     null_share_estimated : float
@@ -74,6 +92,7 @@ class EmpiricalNull:
     mean: float
     std: float
     prior_landslide: float
+    direction: Direction
     prior_used: float
     null_share_estimated: float
     excess_share_estimated: float
@@ -81,7 +100,7 @@ class EmpiricalNull:
     table: Array
 
     @classmethod
-    def fit(cls, z: NDArray[np.floating], prior_landslide: float) -> Self:
+    def fit(cls, z: NDArray[np.floating], prior_landslide: float, direction: Direction = "either") -> Self:
         """Fit the null to scores.
 
         Parameters
@@ -90,6 +109,8 @@ class EmpiricalNull:
             Scores; NaN are left out.
         prior_landslide : float
             Stated share of landslides, in (0, 1).
+        direction : str
+            Side of the null, above ("loss"), below ("gain") or both, whose excess is landslides.
 
         Raises
         ------
@@ -104,11 +125,12 @@ class EmpiricalNull:
         mean, std, share = _match_centre(scores, centres, counts)
         null = np.maximum(_normal(centres, mean, std) * np.diff(edges), _TINY)
         ratio = _rising_ratio(centres, counts / counts.sum(), null, mean)
-        excess = np.maximum(ratio - share, 0.0)
+        excess = np.where(_may_slide(centres, mean, direction), np.maximum(ratio - share, 0.0), 0.0)
         excess_share = float(np.sum(excess * null))
         prior = min(prior_landslide, excess_share)
         odds = prior / (1 - prior) * excess / max(excess_share, _TINY)
-        return cls(mean, std, prior_landslide, prior, share, excess_share, centres, odds / (1 + odds))
+        table = odds / (1 + odds)
+        return cls(mean, std, prior_landslide, direction, prior, share, excess_share, centres, table)
 
     def probability(self, z: NDArray[np.floating]) -> NDArray[np.float32]:
         """Probability of a landslide at each score; NaN where the score is."""
@@ -117,6 +139,29 @@ class EmpiricalNull:
     def density(self, z: Array) -> Array:
         """Density of the null, weighted by its share."""
         return np.asarray((1 - self.prior_used) * _normal(z, self.mean, self.std))
+
+    def record(self) -> dict[str, Any]:
+        """Everything that was fitted, for ``run.json``; the table is the probability."""
+        return {
+            "null_mean": self.mean,
+            "null_std": self.std,
+            "prior_landslide": self.prior_landslide,
+            "prior_used": self.prior_used,
+            "null_share_estimated": self.null_share_estimated,
+            "excess_share_estimated": self.excess_share_estimated,
+            "direction": self.direction,
+            "probability_table": {
+                "score": np.round(self.z, 6).tolist(),
+                "probability": self.table.tolist(),
+            },
+        }
+
+
+def _may_slide(z: Array, mean: float, direction: Direction) -> NDArray[np.bool_]:
+    """Where the direction allows a landslide."""
+    if direction == "either":
+        return np.ones(z.shape, dtype=np.bool_)
+    return np.asarray(z > mean if direction == "loss" else z < mean)
 
 
 def _normal(z: Array, mean: float, std: float) -> Array:

@@ -5,14 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from headscarp.calibration import CalibrationMethod
 from headscarp.detect.calibrated import CalibratedDetector
-from headscarp.detect.log_ratio import LogRatio, LogRatioOptions
+from headscarp.detect.cusum import Cusum
+from headscarp.detect.despeckle import DespeckledDetector
+from headscarp.detect.fusion import WINDOWS_PX as FUSION_WINDOWS_PX
+from headscarp.detect.fusion import Fusion
+from headscarp.detect.log_ratio import LogRatio
+from headscarp.detect.mahalanobis import Mahalanobis
+from headscarp.detect.null import Direction, NullOptions
+from headscarp.detect.pooling import PooledDetector
 from headscarp.detect.protocol import Detector
+from headscarp.detect.statistic import Statistic, StatisticDetector
+from headscarp.detect.t_test import TTest
 from headscarp.errors import OptionsError
 from headscarp.validation import Validation
+
+WINDOWS_PX = (1, 3, 5)
+"""Sides of the windows over which the score of every detector but the fusion is pooled."""
+WIDEST_PX = 31
+"""Widest window that may be asked for."""
+
+DetectorName = Literal["fusion", "log-ratio", "t-test", "mahalanobis", "cusum"]
 
 
 class DetectOptions(BaseModel):
@@ -20,7 +36,26 @@ class DetectOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    detector: Literal["log-ratio"] = Field("log-ratio", description="Name of the detector.")
+    detector: DetectorName = Field("fusion", description="Name of the detector: docs/detectors.md.")
+    prior_landslide: float = Field(
+        NullOptions().prior_landslide,
+        gt=0,
+        lt=1,
+        description="Stated share of the ground that has slid, before looking.",
+    )
+    direction: Direction | None = Field(
+        None,
+        description="Which change can be a landslide: loss, gain or either; none: loss for fusion, either "
+        "for the others.",
+    )
+    windows_px: tuple[int, ...] | None = Field(
+        None,
+        description="Sides of the windows, odd pixels, over which the score is pooled; 1 alone: each pixel "
+        "for itself; none: 1, 3, 5, 7, 9 for fusion, 1, 3, 5 for the others.",
+    )
+    despeckle: bool = Field(
+        False, description="Despeckle the composites by non-local means first: slower, keeps edges."
+    )
     false_alarms_per_100km2: float | None = Field(
         None,
         ge=0,
@@ -37,7 +72,14 @@ class DetectOptions(BaseModel):
         description="Which calibration of the validation is applied: none, temperature or isotonic; "
         "without a validation there is none.",
     )
-    log_ratio: LogRatioOptions = Field(LogRatioOptions(), description="Options of the log-ratio detector.")
+
+    @field_validator("windows_px")
+    @classmethod
+    def _odd_and_rising(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        fine = value is None or (value and all(1 <= w <= WIDEST_PX and w % 2 for w in value))
+        if not fine or (value is not None and sorted(set(value)) != list(value)):
+            raise ValueError(f"odd numbers of pixels from 1 to {WIDEST_PX}, rising, are wanted")
+        return value
 
 
 def make_detector(options: DetectOptions, validation: Validation | None = None) -> Detector:
@@ -54,7 +96,7 @@ def make_detector(options: DetectOptions, validation: Validation | None = None) 
     OptionsError
         If the validation is that of another detector.
     """
-    detector = LogRatio(options.log_ratio)
+    detector = _bare(options)
     if validation is None:
         return detector
     if validation.method != detector.name:
@@ -65,3 +107,25 @@ def make_detector(options: DetectOptions, validation: Validation | None = None) 
             f"evaluate {detector.name} on validation ground, or map without --validation",
         )
     return CalibratedDetector(detector, validation, options.calibration)
+
+
+def _bare(options: DetectOptions) -> Detector:
+    """The detector without a calibration."""
+    windows_px = options.windows_px or (FUSION_WINDOWS_PX if options.detector == "fusion" else WINDOWS_PX)
+    own = "loss" if options.detector == "fusion" else "either"
+    null = NullOptions(prior_landslide=options.prior_landslide, direction=options.direction or own)
+    detector = _pixelwise(options.detector, null, windows_px)
+    if options.despeckle:
+        detector = DespeckledDetector(detector)
+    if options.detector == "fusion" or windows_px == (1,):
+        return detector
+    return PooledDetector(detector, windows_px, null)
+
+
+def _pixelwise(name: DetectorName, null: NullOptions, windows_px: tuple[int, ...]) -> Detector:
+    if name == "fusion":
+        return Fusion(null, windows_px)
+    if name == "log-ratio":
+        return LogRatio(null)
+    statistics: dict[str, Statistic] = {s.name: s for s in (TTest(), Mahalanobis(), Cusum())}
+    return StatisticDetector(statistics[name], null)

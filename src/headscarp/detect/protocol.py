@@ -15,7 +15,10 @@ class FittedDetector(Protocol):
     """A detector that knows the noise of one stack. Pure: the same change gives the same answer."""
 
     def score(self, change: Change) -> xr.DataArray:
-        """Evidence of change; zero for none, positive for a loss of backscatter; NaN: not observed."""
+        """Evidence of change; zero for none, positive for a loss of backscatter; NaN: not observed.
+
+        Within ``halo_px`` of the edge of the change it lacks what lies beyond.
+        """
         ...
 
     def orbit_scores(self, change: Change) -> xr.DataArray:
@@ -43,12 +46,23 @@ class Detector(Protocol):
         """Name of the detector, as the options spell it."""
         ...
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Variables of the change that it takes, besides the counts of dates."""
+        ...
+
+    @property
+    def halo_px(self) -> int:
+        """Pixels beyond a tile that the score of the tile depends on."""
+        ...
+
     def fit(self, sample: Change) -> FittedDetector:
-        """Learn the noise from a sample of pixels.
+        """Learn the noise from a sample of the map.
 
         Parameters
         ----------
         sample : Dataset
-            A change on ``(orbit, polarization, pixel)``.
+            A change on ``(orbit, polarization, patch, y, x)`` or ``(orbit, polarization, y, x)``; see
+            :mod:`headscarp.detect.sample`.
         """
         ...

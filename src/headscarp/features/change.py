@@ -14,12 +14,13 @@ those that observed the pixel.
 A change is an ``xarray.Dataset`` on dimensions ``(orbit, polarization, y, x)`` (or any trailing
 dimension in place of ``y, x``) with ``change_db`` and ``pre_db`` (float32 dB, NaN where an orbit has no
 pair), ``pre_count`` and ``post_count`` (uint16, dates), and the coordinate ``orbit_state`` along
-``orbit``.
+``orbit``. Detectors may ask for more of the same dates by name: the moments of
+:mod:`headscarp.features.moments`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from headscarp.errors import GridError
 from headscarp.event import Event
+from headscarp.features.moments import COVARIANCE, MOMENTS, covariance
 from headscarp.scene import Stack, check_stack, in_order, polarizations_of
 from headscarp.vocabulary import Polarization, Role
 
@@ -103,7 +105,9 @@ def to_db(power: FloatArray) -> FloatArray:
     return np.asarray(np.float32(10) * np.log10(positive), dtype=np.float32)
 
 
-def change_of_stack(stack: Stack, split: Split, polarizations: Sequence[Polarization]) -> Change:
+def change_of_stack(
+    stack: Stack, split: Split, polarizations: Sequence[Polarization], moments: Collection[str] = ()
+) -> Change:
     """Change of one orbit: median before minus median after, dB (equations 1–6).
 
     Parameters
@@ -114,17 +118,32 @@ def change_of_stack(stack: Stack, split: Split, polarizations: Sequence[Polariza
         Dates before and after.
     polarizations : sequence of Polarization
         Of the result; NaN for those that the stack lacks.
+    moments : collection of str
+        Names of :mod:`headscarp.features.moments` to add.
 
     Returns
     -------
     Dataset
         On ``(polarization, y, x)``.
     """
-    bands = [_change_of_band(stack, pol, split) for pol in polarizations]
-    return _side_by_side(bands, "polarization", list(polarizations))
+    dates = sorted({*split.pre, *split.post})
+    power = {p: stack[p].isel(time=dates).values for p in polarizations if p in stack.data_vars}
+    places = [[dates.index(i) for i in side] for side in (split.pre, split.post)]
+    sides = {p: (values[places[0]], values[places[1]]) for p, values in power.items()}
+    shape = (stack.sizes["y"], stack.sizes["x"])
+    nothing = np.full((0, *shape), np.nan, np.float32)
+    bands = [_change_of_band(*sides.get(p, (nothing, nothing)), moments) for p in polarizations]
+    change = _side_by_side(bands, "polarization", list(polarizations))
+    if COVARIANCE in moments:
+        pre = [to_db(sides[p][0]) for p in sides]
+        both = covariance(*pre) if len(pre) == 2 else np.full(shape, np.nan, np.float32)
+        change[COVARIANCE] = change["change_db"].copy(data=np.broadcast_to(both, change["change_db"].shape))
+    return change
 
 
-def change_of_stacks(stacks: Mapping[str, Stack], splits: Mapping[str, Split]) -> Change:
+def change_of_stacks(
+    stacks: Mapping[str, Stack], splits: Mapping[str, Split], moments: Collection[str] = ()
+) -> Change:
     """Changes of several orbits on one grid, side by side along ``orbit``.
 
     Parameters
@@ -133,6 +152,8 @@ def change_of_stacks(stacks: Mapping[str, Stack], splits: Mapping[str, Split]) -
         By orbit label.
     splits : mapping of str to Split
         By the same labels; stacks without a split are left out.
+    moments : collection of str
+        Names of :mod:`headscarp.features.moments` to add.
 
     Returns
     -------
@@ -148,7 +169,7 @@ def change_of_stacks(stacks: Mapping[str, Stack], splits: Mapping[str, Split]) -
     """
     _refuse_different_grids({label: stacks[label] for label in splits})
     polarizations = in_order({pol for label in splits for pol in polarizations_of(stacks[label])})
-    changes = [change_of_stack(stacks[label], splits[label], polarizations) for label in splits]
+    changes = [change_of_stack(stacks[label], splits[label], polarizations, moments) for label in splits]
     together = _side_by_side(changes, "orbit", list(splits))
     states = [stacks[label].attrs["orbit_state"] for label in splits]
     grid = stacks[next(iter(splits))].coords
@@ -214,31 +235,31 @@ def change_by_state(change: Change) -> dict[str, xr.DataArray]:
     }
 
 
-def _change_of_band(stack: Stack, polarization: Polarization, split: Split) -> xr.Dataset:
-    shape = (stack.sizes["y"], stack.sizes["x"])
-    if polarization not in stack.data_vars:
-        return _band(np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32), 0, 0)
-    dates = sorted({*split.pre, *split.post})
-    power = stack[polarization].isel(time=dates).values
-    pre, pre_count = median_power(power[[dates.index(i) for i in split.pre]])
-    post, post_count = median_power(power[[dates.index(i) for i in split.post]])
-    pre_db = to_db(pre)
-    return _band(pre_db, pre_db - to_db(post), pre_count, post_count)
+def _change_of_band(pre: FloatArray, post: FloatArray, moments: Collection[str]) -> xr.Dataset:
+    """Change and moments of one polarisation from linear power on (time, y, x)."""
+    (pre_power, pre_count), (post_power, post_count) = median_power(pre), median_power(post)
+    pre_db = to_db(pre_power)
+    band = _band(pre_db, pre_db - to_db(post_power), pre_count, post_count)
+    wanted = [name for name in MOMENTS if name in moments]
+    if wanted:
+        sides_db = to_db(pre), to_db(post)
+        for name in wanted:
+            band[name] = (("y", "x"), MOMENTS[name](*sides_db))
+    return band
 
 
 def _band(
     pre_db: FloatArray,
     change_db: FloatArray,
-    pre_count: NDArray[np.uint16] | int,
-    post_count: NDArray[np.uint16] | int,
+    pre_count: NDArray[np.uint16],
+    post_count: NDArray[np.uint16],
 ) -> xr.Dataset:
-    counts = [np.broadcast_to(np.uint16(n), change_db.shape) for n in (pre_count, post_count)]
     return xr.Dataset(
         {
             "change_db": (("y", "x"), change_db, {"units": "dB"}),
             "pre_db": (("y", "x"), pre_db, {"units": "dB"}),
-            "pre_count": (("y", "x"), counts[0]),
-            "post_count": (("y", "x"), counts[1]),
+            "pre_count": (("y", "x"), pre_count),
+            "post_count": (("y", "x"), post_count),
         }
     )
 

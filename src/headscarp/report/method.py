@@ -118,6 +118,28 @@ def _tell_change(record: RunRecord) -> list[str]:
     ]
 
 
+_SCORES = {
+    "fusion": "The dates before and after are compared by a t-test for each orbit and polarisation, with "
+    "variances moderated by those of the area; the scores of the orbits that can see the ground are combined "
+    "and pooled over neighbours. A loss of VH speaks for a landslide, most on vegetation; VV may go either "
+    "way; steeper ground is likelier. The weights were set on simulated events.",
+    "log-ratio": "The fused changes are standardised by their noise and added.",
+    "t-test": "The dates before and after are compared by a t-test for each orbit and polarisation, with "
+    "variances moderated by those of the area.",
+    "mahalanobis": "The change of all polarisations is measured as a distance, in units of their scatter "
+    "before the event.",
+    "cusum": "Departures of the dates after the event from the mean before it are summed up date by date.",
+}
+
+
+def _say_score(record: RunRecord) -> str:
+    """How the detector makes its score, and over which windows it is pooled."""
+    windows = record.detector.fitted.get("windows_px", [1])
+    pooled = f" It is pooled over windows of {', '.join(map(str, windows))} pixels." if windows != [1] else ""
+    clean = " The composites were despeckled first." if "despeckle" in record.detector.fitted else ""
+    return f"{_SCORES.get(record.detector.name, '')}{pooled}{clean}"
+
+
 def _tell_detector(record: RunRecord) -> list[str]:
     detector, pols = record.detector, " and ".join(record.polarizations)
     score = (
@@ -126,7 +148,7 @@ def _tell_detector(record: RunRecord) -> list[str]:
         else f"The score, {detector.score_name}, comes from {pols} alone."
     )
     return [
-        f"The noise of the change is estimated robustly from the whole area. {score}",
+        f"The noise of the change is estimated robustly from the whole area. {_say_score(record)} {score}",
         "The probability of a landslide is one minus the local false-discovery rate under an "
         "empirical null, a description of noise fitted to the bulk of this run’s own scores "
         f"(Efron 2004, JASA 99:96–104){_say_prior(record)}.{_say_calibration(record)} Ground with a "

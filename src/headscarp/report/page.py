@@ -22,7 +22,7 @@ from headscarp.report.maps import read_map
 from headscarp.report.method import tell_method, tell_pseudo_event
 from headscarp.report.overlay import Landslide
 from headscarp.report.rasters import read_grid
-from headscarp.report.tables import FILES, false_alarm_rows, landslide_table, scene_passes
+from headscarp.report.tables import FILES, false_alarm_rows, firming_rows, landslide_table, scene_passes
 from headscarp.report.wording import (
     flatten,
     key_numbers,
@@ -121,6 +121,7 @@ def _words(record: RunRecord) -> dict[str, Any]:
         "event": say_time(record.event_utc, record.event_is_instant),
         "tiles": key_numbers(record),
         "false_alarms": false_alarm_rows(record),
+        "firming": firming_rows(record),
         "pseudo_event": tell_pseudo_event(record),
         "method": tell_method(record),
         "used": scene_passes(record, rejected=False),

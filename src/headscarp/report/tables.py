@@ -242,3 +242,38 @@ def scene_passes(record: RunRecord, rejected: bool) -> list[Pass]:
     grouped = groupby(sorted(scenes, key=_fate), key=_fate)
     passes = [_pass(group) for _, files in grouped for group in _split_passes(list(files))]
     return sorted(passes, key=lambda row: (row.orbit, row.acquired))
+
+
+@dataclass(frozen=True)
+class FirmingRow:
+    """The map after some of the passes, held against the map of all of them."""
+
+    until: str
+    orbit: str
+    passes: int
+    observed: str
+    flagged: str
+    found: str
+    kept: str
+    own: bool
+
+
+def firming_rows(record: RunRecord) -> list[FirmingRow]:
+    """How the map firmed up, pass by pass; the last row is the map itself."""
+
+    def share(value: float | None) -> str:
+        return NO_VALUE if value is None else say_share(value)
+
+    return [
+        FirmingRow(
+            until=say_time(row.until_utc),
+            orbit=row.orbit,
+            passes=row.passes,
+            observed=say_share(row.observed_share),
+            flagged=say_share(row.flagged_share),
+            found=share(row.found_share),
+            kept=share(row.kept_share),
+            own=row is record.passes[-1],
+        )
+        for row in record.passes
+    ]

@@ -124,7 +124,7 @@ def map_pseudo_event(stored: Sequence[StoredTile], fitted: FittedDetector, stage
     def one(tile: StoredTile) -> None:
         change = tile.change(pseudo=True)
         if change is not None:
-            probability = fitted.probability(fitted.score(change)).values
+            probability = tile.inner(fitted.probability(fitted.score(change)).values)
             tile.keep_pseudo_probability(_without_excluded(probability, tile.terrain()))
 
     for _ in stages.map("pseudo-event", one, stored):
@@ -217,17 +217,18 @@ def _writers(plan: Plan, change: Change, folder: Path) -> dict[str, RasterWriter
 
 
 def _map_tile(stored: StoredTile, fitted: FittedDetector) -> TileMap:
-    change = stored.change()
-    if change is None:
+    wide = stored.change()
+    if wide is None:
         raise RuntimeError(f"{stored.path} holds no change")
-    terrain = stored.terrain()
-    score = fitted.score(change)
-    probability = _without_excluded(fitted.probability(score).values, terrain)
+    terrain, change = stored.terrain(), stored.inner_change(wide)
+    score = fitted.score(wide)
+    probability = _without_excluded(stored.inner(fitted.probability(score).values), terrain)
+    orbit_scores = stored.inner(fitted.orbit_scores(wide).values)
     valid = np.isfinite(change["change_db"].values).any(axis=1)
     rasters: dict[str, NDArray[np.generic]] = {
         PROBABILITY: probability[None],
         CHANGE: np.concatenate([fuse(change).values, *_states(change)]),
-        SCORE: np.concatenate([score.values[None], fitted.orbit_scores(change).values]),
+        SCORE: np.concatenate([stored.inner(score.values)[None], orbit_scores]),
         OBSERVATIONS: _counts(change),
     }
     if terrain:

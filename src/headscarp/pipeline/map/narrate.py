@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from headscarp.detect.options import DetectorName
 from headscarp.detect.protocol import FittedDetector
+from headscarp.detect.sample import counted_pixels, counted_values
 from headscarp.features.change import fuse
 from headscarp.grid import crs_wkt, is_geographic, metres_per_unit, pixel_area_m2, tiles, unit_of
 from headscarp.ingest.area import inside
@@ -29,6 +31,7 @@ from headscarp.record import (
     HistogramRecord,
     InputRecord,
     OrbitRecord,
+    PassRecord,
     PseudoEventRecord,
     ResultRecord,
     RunRecord,
@@ -38,6 +41,14 @@ from headscarp.scene import SceneFile
 from headscarp.vocabulary import Role
 
 HISTOGRAM_BINS = 120
+SCORE_NAMES: dict[DetectorName, str] = {
+    "fusion": "weighted evidence of a landslide",
+    "log-ratio": "standardised fused change",
+    "t-test": "combined normal score of the t-test",
+    "mahalanobis": "signed normal score of the distance",
+    "cusum": "standardised cumulative sum",
+}
+"""What the score of each detector is, for the report."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ class Facts:
     threshold_source: str
     ladder: list[PseudoCount]
     pseudo_problem: str
+    passes: list[PassRecord]
     stages: Stages
     started: datetime
     command: list[str]
@@ -83,6 +95,7 @@ def compose_record(facts: Facts) -> RunRecord:
         histograms=_histograms(facts.walk),
         detector=_detector(facts, fitted),
         pseudo_event=_pseudo_event(facts),
+        passes=facts.passes,
         terrain=_terrain(facts),
         results=_results(facts),
         notes=list(notes_of(facts.plan, facts.sums, orbits, facts.pseudo_problem)),
@@ -183,7 +196,7 @@ def _grid(plan: Plan) -> GridRecord:
 
 def _histograms(walk: Walk) -> dict[str, HistogramRecord]:
     """Histograms of the fused change in dB over the sample, by polarisation."""
-    fused = fuse(walk.sample)
+    fused = fuse(counted_pixels(walk.sample))
     return {str(pol): _histogram(fused.sel(polarization=pol).values) for pol in fused["polarization"].values}
 
 
@@ -199,7 +212,7 @@ def _histogram(values: np.ndarray[Any, Any]) -> HistogramRecord:
 
 
 def _detector(facts: Facts, fitted: dict[str, Any]) -> DetectorRecord:
-    scores = facts.fitted.score(facts.walk.sample).values
+    scores = counted_values(facts.fitted.score(facts.walk.sample), facts.walk.sample)
     histogram = _histogram(scores)
     edges = np.array(histogram.edges)
     density = facts.fitted.null_density((edges[:-1] + edges[1:]) / 2.0)
@@ -210,7 +223,7 @@ def _detector(facts: Facts, fitted: dict[str, Any]) -> DetectorRecord:
         threshold_source=facts.threshold_source,
         fitted=fitted,
         score=histogram,
-        score_name="standardised fused change",
+        score_name=SCORE_NAMES[facts.plan.options.detect.detector],
         null_density=expected.tolist(),
     )
 

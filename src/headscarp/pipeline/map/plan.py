@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 from odc.geo.geobox import GeoBox
 
 from headscarp.config import MapOptions
@@ -24,6 +26,8 @@ from headscarp.pipeline.map.view import View, plan_view
 from headscarp.scene import Scene, SceneFile, Stack
 from headscarp.vocabulary import Role
 
+MOST_STEPS = 5
+"""Earlier states of knowledge that are shown, at most; of more passes the first and every so-manieth."""
 EARLIER = "before the event, outside both windows; used for the pseudo-event check only"
 
 
@@ -38,6 +42,28 @@ class Assigned:
     def turned(self, reason: str) -> Assigned:
         """Return the same acquisition, rejected."""
         return Assigned(self.scene, Role.REJECTED, reason)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What was there after some of the passes.
+
+    Attributes
+    ----------
+    until : datetime
+        Of the last pass.
+    label : str
+        Orbit of that pass.
+    passes : int
+        After the event, of all orbits.
+    splits : dict of str to Split
+        By orbit label; orbits without a pass yet are left out.
+    """
+
+    until: datetime
+    label: str
+    passes: int
+    splits: dict[str, Split]
 
 
 @dataclass(frozen=True)
@@ -64,6 +90,8 @@ class Plan:
         Which dates the pseudo-event uses, or why there is none.
     view : View or None
         Nominal looks over the DEM; none without one.
+    steps : tuple of Step
+        Earlier states of knowledge, pass by pass; the last pass is the map itself.
     """
 
     options: MapOptions
@@ -77,6 +105,7 @@ class Plan:
     pseudo: PseudoEvent | None
     pseudo_note: str
     view: View | None
+    steps: tuple[Step, ...] = ()
 
     @property
     def geobox(self) -> GeoBox:
@@ -123,7 +152,10 @@ def make_plan(options: MapOptions) -> Plan:
     splits = {label: _split(scenes, assigned) for label, scenes in by_orbit.items()}
     pseudo, note = _pseudo_event(by_orbit, splits, event, earlier_used)
     view = plan_view(options.terrain, grid.geobox)
-    return Plan(options, event, grid, assigned, repeats, found.skipped, stacks, splits, pseudo, note, view)
+    steps = plan_steps(by_orbit, splits)
+    return Plan(
+        options, event, grid, assigned, repeats, found.skipped, stacks, splits, pseudo, note, view, steps
+    )
 
 
 def refuse_one_sided(assigned: Sequence[Assigned], event: Event, where: str) -> None:
@@ -257,6 +289,32 @@ def _split(scenes: Sequence[Scene], assigned: Sequence[Assigned]) -> Split:
         for wanted in (Role.PRE_EVENT, Role.POST_EVENT)
     }
     return Split(places[Role.PRE_EVENT], places[Role.POST_EVENT])
+
+
+def plan_steps(scenes: Mapping[str, Sequence[Scene]], splits: Mapping[str, Split]) -> tuple[Step, ...]:
+    """States of knowledge after the first pass and up to the last but one, at most ``MOST_STEPS`` of them.
+
+    Parameters
+    ----------
+    scenes : mapping of str to sequence of Scene
+        Of each orbit, by time.
+    splits : mapping of str to Split
+        Dates before and after, by the same labels.
+    """
+    passes = sorted((scenes[label][i].acquired, label) for label, split in splits.items() for i in split.post)
+    wanted = np.unique(np.linspace(1, len(passes), MOST_STEPS + 1).round().astype(int))[:-1]
+    return tuple(_step(scenes, splits, passes[:count]) for count in wanted.tolist())
+
+
+def _step(
+    scenes: Mapping[str, Sequence[Scene]], splits: Mapping[str, Split], passes: Sequence[tuple[datetime, str]]
+) -> Step:
+    until, last = passes[-1]
+    early = {
+        label: Split(split.pre, tuple(i for i in split.post if scenes[label][i].acquired <= until))
+        for label, split in splits.items()
+    }
+    return Step(until, last, len(passes), {label: split for label, split in early.items() if split.post})
 
 
 def _pseudo_event(

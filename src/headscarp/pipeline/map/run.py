@@ -19,6 +19,7 @@ from headscarp.detect.protocol import Detector, FittedDetector
 from headscarp.errors import HeadscarpError, OptionsError
 from headscarp.grid import crs_wkt
 from headscarp.pipeline.map.detect import LADDER, PseudoCount, count_false_alarms, map_pseudo_event, write_map
+from headscarp.pipeline.map.firming import measure_firming
 from headscarp.pipeline.map.narrate import Facts, compose_record
 from headscarp.pipeline.map.plan import Plan, make_plan
 from headscarp.pipeline.map.redraw import draw_run
@@ -98,7 +99,7 @@ def _map(
     plan: Plan, method: Method, folder: Path, scratch: Path, stages: Stages, started: datetime
 ) -> RunRecord:
     with stages.stage("change"):
-        walk = walk_tiles(plan, scratch, stages)
+        walk = walk_tiles(plan, method.detector, scratch, stages)
     with stages.stage("fit"):
         fitted = method.detector.fit(walk.sample)
     with stages.stage("pseudo-event"):
@@ -106,6 +107,8 @@ def _map(
         if pseudo is not None:
             map_pseudo_event(walk.stored, pseudo, stages)
         threshold = _threshold(plan, method, walk, pseudo, problem)
+    with stages.stage("pass by pass"):
+        passes = measure_firming(plan, walk, method.detector, fitted, threshold.value, stages)
     polygons = plan.options.polygons.model_copy(update={"threshold": threshold.value})
     with stages.stage("map"):
         sums = write_map(plan, walk.stored, fitted, folder, stages)
@@ -123,6 +126,7 @@ def _map(
             threshold_source=threshold.source,
             ladder=threshold.ladder,
             pseudo_problem=problem,
+            passes=passes,
             stages=stages,
             started=started,
             command=command_line(),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
 import xarray as xr
 from numpy.typing import NDArray
 
+from headscarp.detect.protocol import Detector
 from headscarp.features.change import Change, Split, change_of_stacks
 from headscarp.features.terrain import exclude
 from headscarp.geometry.terrain import HALO_PX, hillshade, slope_deg
@@ -19,38 +19,63 @@ from headscarp.grid import Tile, expand, spacing_m, tiles
 from headscarp.ingest.area import inside
 from headscarp.ingest.dem import read_height
 from headscarp.ingest.stack import touches
+from headscarp.pipeline.map.patches import (
+    STEP_SAMPLE_PX,
+    Layout,
+    cut_patches,
+    join,
+    lay_patches,
+    patch_stride,
+    read_sample,
+    write_sample,
+)
 from headscarp.pipeline.map.plan import Plan
 from headscarp.pipeline.stages import Stages
 
-SAMPLE_PX = 1_000_000
-"""Pixels, at most about, from which detectors learn the noise; a regular sample of a larger map."""
-
 FloatArray = NDArray[np.float32]
 _FIELDS = ("change_db", "pre_count", "post_count")
+_GROUND = ("slope_deg", "observable")
+EVENT, PSEUDO = "event", "pseudo"
 
 
 @dataclass(frozen=True)
 class StoredTile:
-    """A tile whose change lies in the scratch folder."""
+    """A tile whose change lies in the scratch folder, with a halo around it."""
 
     tile: Tile
     path: Path
+    halo_px: int
 
     def change(self, pseudo: bool = False) -> Change | None:
-        """Change of the event, or of the pseudo-event; none where there is no pair."""
+        """Change of the event, or of the pseudo-event, halo included; none where there is no pair."""
+        name = PSEUDO if pseudo else EVENT
         with np.load(self.path) as stored:
-            name = "pseudo" if pseudo else "event"
             if f"{name}_change_db" not in stored:
                 return None
             dims = ("orbit", "polarization", "y", "x")
+            named = {k.removeprefix(f"{name}_"): k for k in stored.files if k.startswith(f"{name}_")}
+            coords = ("orbit", "polarization", "orbit_state")
+            ground = {k: (("y", "x"), stored[k]) for k in _GROUND if k in stored}
             return xr.Dataset(
-                {field: (dims, stored[f"{name}_{field}"]) for field in _FIELDS},
+                {field: (dims, stored[key]) for field, key in named.items() if field not in coords} | ground,
                 coords={
-                    "orbit": stored[f"{name}_orbit"].tolist(),
-                    "polarization": stored[f"{name}_polarization"].tolist(),
-                    "orbit_state": ("orbit", stored[f"{name}_orbit_state"].tolist()),
+                    "orbit": stored[named["orbit"]].tolist(),
+                    "polarization": stored[named["polarization"]].tolist(),
+                    "orbit_state": ("orbit", stored[named["orbit_state"]].tolist()),
                 },
             )
+
+    def inner(self, values: NDArray[Any]) -> NDArray[Any]:
+        """What lies on the tile itself, of an array of shape (..., y, x) with the halo."""
+        rows, cols = self.tile.shape
+        halo = self.halo_px
+        return values[..., halo : halo + rows, halo : halo + cols]
+
+    def inner_change(self, change: Change) -> Change:
+        """What lies on the tile itself, of a change with the halo."""
+        rows, cols = self.tile.shape
+        halo = self.halo_px
+        return change.isel(y=slice(halo, halo + rows), x=slice(halo, halo + cols))
 
     def keep_pseudo_probability(self, probability: FloatArray) -> None:
         """Store the probability of the pseudo-event beside the changes."""
@@ -63,28 +88,47 @@ class StoredTile:
         return np.asarray(np.load(self._pseudo_path), dtype=np.float32)
 
     def observable(self) -> NDArray[np.uint8] | None:
-        """Which orbits can see each pixel; none without a DEM."""
+        """Which orbits can see each pixel of the tile; none without a DEM."""
         with np.load(self.path) as stored:
-            return np.asarray(stored["observable"]) if "observable" in stored else None
+            return self.inner(stored["observable"]) if "observable" in stored else None
 
     @property
     def _pseudo_path(self) -> Path:
         return self.path.with_suffix(".pseudo.npy")
 
+    def step_path(self, step: int) -> Path:
+        """File of the tile's patches at an earlier step."""
+        return self.path.with_suffix(f".step{step}.npz")
+
     def terrain(self) -> dict[str, FloatArray]:
-        """Slope, hillshade and exclusion code; empty without a DEM."""
+        """Slope, hillshade and exclusion code of the tile; empty without a DEM."""
         with np.load(self.path) as stored:
             names = ("slope_deg", "hillshade", "exclusion")
-            return {name: stored[name] for name in names if name in stored}
+            return {name: self.inner(stored[name]) for name in names if name in stored}
 
 
 @dataclass(frozen=True)
 class Walk:
-    """What the first walk leaves behind."""
+    """What the first walk leaves behind.
+
+    Attributes
+    ----------
+    stored : list of StoredTile
+    sample, pseudo_sample : Dataset
+        Patches of the event's and the pseudo-event's change.
+    step_paths : list of list of Path
+        Files of fewer patches with what was there by each earlier step of the plan, and last by all of them:
+        one step is read at a time.
+    """
 
     stored: list[StoredTile]
     sample: Change
     pseudo_sample: Change | None
+    step_paths: list[list[Path]]
+
+    def step_sample(self, step: int) -> Change:
+        """Patches with what was there by a step of the plan; −1: by all passes."""
+        return join([read_sample(path) for path in self.step_paths[step]])
 
 
 def tiles_with_data(plan: Plan) -> list[Tile]:
@@ -93,109 +137,151 @@ def tiles_with_data(plan: Plan) -> list[Tile]:
     return [t for t in tiles(plan.geobox) if any(touches(f, t.geobox) for f in footprints)]
 
 
-def walk_tiles(plan: Plan, scratch: Path, stages: Stages) -> Walk:
-    """Read every tile once; store its changes and return a regular sample of them.
+def walk_tiles(plan: Plan, detector: Detector, scratch: Path, stages: Stages) -> Walk:
+    """Read every tile once; store its changes and return regular patches of them.
 
     Parameters
     ----------
     plan : Plan
+    detector : Detector
+        Whose variables and halo are stored.
     scratch : Path
         Folder for the changes.
     stages : Stages
         Told of the progress.
     """
     work = tiles_with_data(plan)
-    stride = _stride(plan)
+    covered_px = _covered_px(plan)
+    strides = patch_stride(covered_px), patch_stride(covered_px, STEP_SAMPLE_PX)
     stored: list[StoredTile] = []
     samples: list[Change] = []
     pseudo_samples: list[Change] = []
 
-    def one(tile: Tile) -> tuple[StoredTile, list[Change | None]] | None:
-        return _process(plan, tile, scratch, stride)
+    def one(tile: Tile) -> _Processed | None:
+        return _process(plan, detector, tile, scratch, strides)
 
     for result in stages.map("reading scenes", one, work):
         if result is not None:
-            stored.append(result[0])
-            samples += [s for s in result[1][:1] if s is not None]
-            pseudo_samples += [s for s in result[1][1:] if s is not None]
-    return Walk(stored, _join(samples), _join(pseudo_samples) if pseudo_samples else None)
+            stored.append(result.stored)
+            samples.extend([result.sample] if result.sample is not None else [])
+            pseudo_samples.extend([result.pseudo_sample] if result.pseudo_sample is not None else [])
+    steps = [
+        [path for tile in stored if (path := tile.step_path(k)).is_file()] for k in range(len(plan.steps) + 1)
+    ]
+    return Walk(stored, join(samples), join(pseudo_samples) if pseudo_samples else None, steps)
+
+
+class _Processed(NamedTuple):
+    stored: StoredTile
+    sample: Change | None
+    pseudo_sample: Change | None
 
 
 def _process(
-    plan: Plan, tile: Tile, scratch: Path, stride: int
-) -> tuple[StoredTile, list[Change | None]] | None:
-    loaded = {label: stack.isel(y=tile.rows, x=tile.cols).load() for label, stack in plan.stacks.items()}
+    plan: Plan, detector: Detector, tile: Tile, scratch: Path, strides: tuple[int, int]
+) -> _Processed | None:
+    halo = detector.halo_px
+    loaded = {label: _load(stack, tile, halo) for label, stack in plan.stacks.items()}
     if not any(bool(stack[pol].notnull().any()) for stack in loaded.values() for pol in stack.data_vars):
         return None
-    area = inside(tile.geobox, plan.grid.area)
-    event = _change(loaded, plan.splits, area)
-    if event is None:
-        return None
-    pseudo = _change(loaded, plan.pseudo.splits, area) if plan.pseudo else None
-    terrain = _terrain(plan, tile, event)
     path = scratch / f"tile_{tile.rows.start}_{tile.cols.start}.npz"
-    arrays: dict[str, Any] = {**terrain, **_packed("event", event), **_packed("pseudo", pseudo)}
-    if plan.view is not None:
-        arrays["observable"] = plan.view.of_tile(tile)
+    stored = StoredTile(tile, path, halo)
+    area = inside(expand(tile.geobox, halo), plan.grid.area)
+
+    def change_of(splits: dict[str, Split], part: dict[str, xr.Dataset] = loaded) -> Change:
+        return change_of_stacks(part, splits, detector.needs)
+
+    event = _within(change_of(plan.splits), area)
+    if not np.isfinite(stored.inner(event["change_db"].values)).any():
+        return None
+    pseudo = _within(change_of(plan.pseudo.splits), area) if plan.pseudo else None
+    terrain = _terrain(plan, tile, event, halo)
+    ground = {name: terrain[name] for name in _GROUND if name in terrain}
+    fields = (*_FIELDS, *(name for name in detector.needs if name not in _FIELDS))
+    arrays: dict[str, Any] = {**terrain, **_packed(EVENT, event, fields), **_packed(PSEUDO, pseudo, fields)}
     np.savez(path, **arrays)
-    open_ground = terrain["exclusion"] == 0 if terrain else None
-    samples = [
-        None if change is None else _sample(change, tile, stride, open_ground) for change in (event, pseudo)
-    ]
-    return StoredTile(tile, path), samples
+    open_ground = terrain["exclusion"] == 0 if terrain else np.ones(event["change_db"].shape[2:], np.bool_)
+    seen = np.isfinite(event["change_db"].values).any(axis=(0, 1)) & open_ground
+    layout, step_layout = (lay_patches(tile, halo, stride, seen) for stride in strides)
+
+    def cut(change: Change | None, layout: Layout) -> Change | None:
+        return None if change is None else cut_patches(change[list(fields)].assign(_on(ground)), layout)
+
+    if plan.steps and step_layout.corners:
+        for k, step in enumerate(plan.steps):
+            early = _within(change_of(step.splits, {label: loaded[label] for label in step.splits}), area)
+            _keep(stored.step_path(k), cut(early, step_layout))
+        _keep(stored.step_path(len(plan.steps)), cut(event, step_layout))
+    return _Processed(stored, cut(event, layout), cut(pseudo, layout))
 
 
-def _change(
-    loaded: dict[str, xr.Dataset], splits: dict[str, Split], area: NDArray[np.bool_] | None
-) -> Change | None:
-    """Change within the area of interest; none where no orbit has a pair."""
-    change = change_of_stacks(loaded, splits)
-    if area is not None:
-        change["change_db"] = change["change_db"].where(xr.DataArray(area, dims=("y", "x")))
-    return change if bool(np.isfinite(change["change_db"].values).any()) else None
+def _keep(path: Path, sample: Change | None) -> None:
+    if sample is not None:
+        write_sample(path, sample)
 
 
-def _terrain(plan: Plan, tile: Tile, change: Change) -> dict[str, NDArray[np.generic]]:
+def _on(ground: dict[str, NDArray[np.generic]]) -> dict[str, Any]:
+    return {name: (("y", "x"), values) for name, values in ground.items()}
+
+
+def _load(stack: xr.Dataset, tile: Tile, halo_px: int) -> xr.Dataset:
+    """A tile of a stack with its halo, in memory; beyond the grid nothing was observed."""
+    spans = {
+        dim: (part.start - halo_px, part.stop + halo_px) for dim, part in zip("yx", _sides(tile), strict=True)
+    }
+    sizes = stack.sizes
+    inner = {dim: slice(max(start, 0), min(stop, sizes[dim])) for dim, (start, stop) in spans.items()}
+    beyond = {dim: (max(-start, 0), max(stop - sizes[dim], 0)) for dim, (start, stop) in spans.items()}
+    loaded = stack.isel(inner).load()
+    if not any(any(sides) for sides in beyond.values()):
+        return loaded
+    bare = loaded.drop_vars(["y", "x"], errors="ignore")
+    padded: xr.Dataset = bare.pad(beyond, constant_values=np.nan)
+    return padded
+
+
+def _sides(tile: Tile) -> tuple[slice, slice]:
+    return tile.rows, tile.cols
+
+
+def _within(change: Change, area: NDArray[np.bool_] | None) -> Change:
+    """Change within the area of interest: nothing was observed outside."""
+    if area is None:
+        return change
+    observed = {name: values for name, values in change.items() if values.dtype.kind == "f"}
+    ground = xr.DataArray(area, dims=("y", "x"))
+    return change.assign({name: values.where(ground) for name, values in observed.items()})
+
+
+def _terrain(plan: Plan, tile: Tile, change: Change, halo_px: int) -> dict[str, NDArray[np.generic]]:
+    """Slope, hillshade, exclusion and observability of a tile and its halo; empty without a DEM."""
     options = plan.options.terrain
-    if options.dem is None:
+    if options.dem is None or plan.view is None:
         return {}
-    halo = expand(tile.geobox, HALO_PX)
-    height = read_height(options.dem, halo)
-    x_m, y_m = spacing_m(halo)
+    wide = expand(tile.geobox, halo_px + HALO_PX)
+    height = read_height(options.dem, wide)
+    x_m, y_m = spacing_m(wide)
     inner = (slice(HALO_PX, -HALO_PX), slice(HALO_PX, -HALO_PX))
     slope = slope_deg(height, (x_m, y_m))[inner]
     return {
         "slope_deg": slope,
         "hillshade": hillshade(height, (x_m, y_m))[inner],
         "exclusion": exclude(slope, change, options),
+        "observable": plan.view.of_tile(tile, halo_px),
     }
 
 
-def _packed(name: str, change: Change | None) -> dict[str, NDArray[np.generic]]:
-    if change is None:
+def _packed(name: str, change: Change | None, fields: tuple[str, ...]) -> dict[str, NDArray[np.generic]]:
+    if change is None or not np.isfinite(change["change_db"].values).any():
         return {}
     ordered = change.transpose("orbit", "polarization", "y", "x")
-    fields = (*_FIELDS, "orbit", "polarization", "orbit_state")
-    return {f"{name}_{field}": ordered[field].values for field in fields}
+    return {
+        f"{name}_{field}": ordered[field].values
+        for field in (*fields, "orbit", "polarization", "orbit_state")
+    }
 
 
-def _sample(change: Change, tile: Tile, stride: int, open_ground: NDArray[np.bool_] | None) -> Change:
-    """Pixels whose row and column in the whole grid are multiples of the stride, on open ground."""
-    rows = np.flatnonzero(np.arange(tile.rows.start, tile.rows.stop) % stride == 0)
-    cols = np.flatnonzero(np.arange(tile.cols.start, tile.cols.stop) % stride == 0)
-    picked = change[list(_FIELDS)].isel(y=rows, x=cols).stack(pixel=("y", "x"), create_index=False)
-    kept = np.isfinite(picked["change_db"].values).any(axis=tuple(range(2)))
-    if open_ground is not None:
-        kept &= open_ground[np.ix_(rows, cols)].ravel()
-    return picked.isel(pixel=np.flatnonzero(kept)).drop_vars(["y", "x", "spatial_ref"], errors="ignore")
-
-
-def _join(samples: Sequence[Change]) -> Change:
-    return xr.concat(samples, dim="pixel", join="outer", data_vars="minimal", coords="minimal")
-
-
-def _stride(plan: Plan) -> int:
-    """Rows and columns from one sampled pixel to the next, from the ground that the scenes cover."""
+def _covered_px(plan: Plan) -> float:
+    """Pixels of the ground that the scenes cover."""
     covered = shapely.union_all([shapely.box(*bounds) for bounds in plan.footprints()])
-    pixels = shapely.area(covered) / abs(plan.geobox.transform.a * plan.geobox.transform.e)
-    return max(1, int(np.ceil(np.sqrt(pixels / SAMPLE_PX))))
+    return float(shapely.area(covered) / abs(plan.geobox.transform.a * plan.geobox.transform.e))

@@ -37,9 +37,9 @@ class View:
     incidence_deg: float
     halo_px: int
 
-    def of_tile(self, tile: Tile) -> NDArray[np.uint8]:
-        """Code of each pixel, by :class:`headscarp.geometry.observable.Observable`."""
-        wide = expand(tile.geobox, self.halo_px)
+    def of_tile(self, tile: Tile, margin_px: int = 0) -> NDArray[np.uint8]:
+        """Code of each pixel of a tile and its margin: :class:`headscarp.geometry.observable.Observable`."""
+        wide = expand(tile.geobox, self.halo_px + margin_px)
         looks = (self.looks_deg[OrbitState.ASCENDING], self.looks_deg[OrbitState.DESCENDING])
         code = observable(read_height(self.dem, wide), spacing_m(wide), *looks, self.incidence_deg)
         inner = (slice(self.halo_px, -self.halo_px), slice(self.halo_px, -self.halo_px))

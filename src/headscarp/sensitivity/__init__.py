@@ -1,0 +1,1 @@
+"""What can be found on a stack: landslides are planted, mapped and counted."""
