@@ -90,14 +90,12 @@ def test_an_option_that_does_not_exist_cannot_be_described(name: str) -> None:
 
 
 def test_a_file_sets_what_it_names_and_leaves_the_rest(file: Path) -> None:
-    file.write_text("polygons:\n  threshold: 0.9\ndetect:\n  log_ratio:\n    direction: loss\n")
+    file.write_text("polygons:\n  threshold: 0.9\ndetect:\n  direction: loss\n")
     options = load_options(file)
     assert options.polygons.threshold == 0.9
-    assert options.detect.log_ratio.direction == "loss"
+    assert options.detect.direction == "loss"
     changed = {n for n in NAMES if value_of(options, n) != value_of(MapOptions(), n)}
-    assert changed == {
-        "polygons", "polygons.threshold", "detect", "detect.log_ratio", "detect.log_ratio.direction",
-    }  # fmt: skip
+    assert changed == {"polygons", "polygons.threshold", "detect", "detect.direction"}
 
 
 def test_overrides_win_over_the_file(file: Path) -> None:
@@ -121,8 +119,8 @@ def test_falsy_overrides_are_no_none(file: Path) -> None:
 
 def test_overrides_make_the_sections_they_need(file: Path) -> None:
     file.write_text("detect:\n")
-    options = load_options(file, {"detect.log_ratio.direction": "gain", "event.date": "2023-11-12"})
-    assert (options.detect.log_ratio.direction, options.event.date) == ("gain", "2023-11-12")
+    options = load_options(file, {"detect.direction": "gain", "event.date": "2023-11-12"})
+    assert (options.detect.direction, options.event.date) == ("gain", "2023-11-12")
 
 
 def test_overrides_are_left_alone() -> None:
@@ -150,6 +148,16 @@ def test_dates_need_no_quotes(file: Path, written: str, read: str) -> None:
     assert (event.date, event.pre, event.post) == (read, ("2023-10-01", "2023-11-11"), None)
 
 
+def test_the_day_of_as_of_needs_no_quotes(file: Path) -> None:
+    file.write_text("event:\n  as_of: 2024-06-20\n")
+    assert load_options(file).event.as_of == "2024-06-20"
+    assert load_options(None).event.as_of is None
+
+
+def test_windows_may_be_given_as_text_by_the_command_line() -> None:
+    assert load_options(None, {"detect.windows_px": ["1", "3"]}).detect.windows_px == (1, 3)
+
+
 def test_a_moment_without_quotes_is_the_same_moment(file: Path) -> None:
     file.write_text("event:\n  date: 2023-11-12T18:07:59Z\n")
     date = load_options(file).event.date
@@ -170,14 +178,20 @@ def test_options_do_not_change_once_made() -> None:
     [
         ("colour: red\n", "colour", "'red'"),
         ("polygons: {treshold: 0.5}\n", "polygons.treshold", "0.5"),
-        ("detect: {log_ratio: {prior: 0.1}}\n", "detect.log_ratio.prior", "0.1"),
+        ("detect: {prior: 0.1}\n", "detect.prior", "0.1"),
         ("polygons: {threshold: 1.5}\n", "polygons.threshold", "1.5"),
         ("polygons: {threshold: 0}\n", "polygons.threshold", "0"),
         ("polygons: {threshold: .nan}\n", "polygons.threshold", "nan"),
         ("polygons: {min_area_m2: -1}\n", "polygons.min_area_m2", "-1"),
         ("terrain: {min_slope_deg: 90}\n", "terrain.min_slope_deg", "90"),
         ("detect: {detector: magic}\n", "detect.detector", "'magic'"),
-        ("detect: {log_ratio: {prior_landslide: 1}}\n", "detect.log_ratio.prior_landslide", "1"),
+        ("detect: {prior_landslide: 1}\n", "detect.prior_landslide", "1"),
+        ("detect: {direction: up}\n", "detect.direction", "'up'"),
+        ("detect: {windows_px: [1, 4]}\n", "detect.windows_px", "[1, 4]"),
+        ("detect: {windows_px: [5, 3]}\n", "detect.windows_px", "[5, 3]"),
+        ("detect: {windows_px: [3, 3]}\n", "detect.windows_px", "[3, 3]"),
+        ("detect: {windows_px: [1, 33]}\n", "detect.windows_px", "[1, 33]"),
+        ("detect: {windows_px: []}\n", "detect.windows_px", "[]"),
         ("event: {pre_days: 0}\n", "event.pre_days", "0"),
         ("event: {pre: [2023-10-01]}\n", "event.pre", ""),
         ("area: {spacing: wide}\n", "area.spacing", "'wide'"),

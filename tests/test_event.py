@@ -207,6 +207,62 @@ def test_an_unreadable_window_is_refused() -> None:
         event("2023-11-12", pre=("2023-10-01", "soon"))
 
 
+# as of a date
+
+
+def as_of(text: str) -> Event:
+    return Event.from_options(EventOptions(date="2023-11-12", as_of=text), NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "acquired", "role"),
+    [
+        ("2023-11-20", "2023-11-20T23:59:59", POST),  # the whole day counts
+        ("2023-11-20", "2023-11-21T00:00:00", NEITHER),
+        ("2023-11-20T06:30Z", "2023-11-20T06:30:00", POST),  # and the moment itself
+        ("2023-11-20T06:30Z", "2023-11-20T06:30:01", NEITHER),
+        ("2023-11-20T15:30+09:00", "2023-11-20T06:30:01", NEITHER),
+        ("2023-11-13", "2023-11-13T05:00:00", POST),
+        ("2023-11-20", "2023-11-01T00:00:00", PRE),
+        ("2030-01-01", "2024-01-11T23:59:59", POST),  # later than the window: no limit
+        ("2030-01-01", "2024-01-12T00:00:00", NEITHER),
+    ],
+)
+def test_as_of_leaves_out_what_was_not_there_yet(text: str, acquired: str, role: Role) -> None:
+    assert as_of(text).role_of(utc(acquired))[0] is role
+
+
+def test_as_of_is_the_reason_and_not_a_window() -> None:
+    occurred = as_of("2023-11-20")
+    late = occurred.role_of(utc("2023-11-25"))[1]
+    assert late == "not there yet by 2023-11-20 23:59, which --as-of states"
+    assert (occurred.pre, occurred.post) == (event("2023-11-12").pre, event("2023-11-12").post)
+    assert occurred.role_of(utc("2021-01-01"))[1] == "before the event, outside both windows"
+    assert event("2023-11-12").as_of is None
+
+
+@pytest.mark.parametrize("text", ["2023-11-12", "2023-11-01", "2023-11-12T23:59:58Z"])
+def test_as_of_before_the_post_event_window_is_refused(text: str) -> None:
+    with pytest.raises(EventError) as caught:
+        as_of(text)
+    assert "--as-of" in caught.value.expected
+    assert "2023-11-13" in caught.value.expected
+    assert caught.value.given == text
+    assert "--as-of" in caught.value.fix
+
+
+def test_as_of_before_a_later_given_window_is_refused() -> None:
+    with pytest.raises(EventError, match="2023-12-01"):
+        Event.from_options(
+            EventOptions(date="2023-11-12", post=("2023-12-01", "2023-12-31"), as_of="2023-11-20"), NOW
+        )
+
+
+def test_an_unreadable_as_of_is_refused() -> None:
+    with pytest.raises(EventError, match="'tomorrow'"):
+        as_of("tomorrow")
+
+
 def test_yaml_dates_are_read_as_they_are_written() -> None:
     text = "{date: 2023-11-12, pre: [2023-10-01, 2023-11-11], post: ['2023-11-13', 2023-12-31]}"
     options = EventOptions(**yaml.safe_load(text))

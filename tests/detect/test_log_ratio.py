@@ -11,8 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from headscarp.detect.log_ratio import MIN_NOISE_DB, FittedLogRatio, LogRatio, LogRatioOptions
-from headscarp.detect.null import EmpiricalNull
+from headscarp.detect.log_ratio import MIN_NOISE_DB, FittedLogRatio, LogRatio
+from headscarp.detect.null import Direction, EmpiricalNull, NullOptions
 from headscarp.features.change import Change, Split, change_of_stacks
 from tests.detect.made_change import ONE_ORBIT, THREE_ORBITS, change_from, pixels_of, still_ground
 
@@ -30,14 +30,12 @@ def fitted_by_hand(
     shift_db: list[list[float]] | None = None,
     noise_db: tuple[float, ...] = (1.0, 1.0),
     correlation: float = 0.0,
-    direction: str = "either",
 ) -> FittedLogRatio:
     """A detector whose every number is given."""
     n = len(noise_db)
     matrix = np.full((n, n), correlation, np.float32)
     np.fill_diagonal(matrix, 1)
     return FittedLogRatio(
-        options=LogRatioOptions.model_validate({"direction": direction}),
         orbits=tuple(orbits),
         polarizations=("VV", "VH")[:n],
         shift_db=np.array(shift_db or [[0.0] * n] * len(orbits), np.float32),
@@ -125,16 +123,25 @@ def test_each_orbit_is_scored_alone(null: EmpiricalNull) -> None:
 # the probability
 
 
-def test_direction_leaves_the_other_sign_out(null: EmpiricalNull) -> None:
-    score = xr.DataArray(np.array([-6.0, -0.1, 0.0, 0.1, 6.0, np.nan], np.float32), dims="pixel")
-    either, loss, gain = (
-        fitted_by_hand(null, direction=d).probability(score).values for d in ("either", "loss", "gain")
+@pytest.mark.parametrize(("direction", "kept"), [("loss", 1), ("gain", -1)])
+def test_direction_leaves_the_other_sign_out(direction: Direction, kept: int) -> None:
+    """Landslides that lose 5 dB in one corner and gain 5 dB in another: one of them is left out."""
+    change = still_ground(np.random.default_rng(3), noise_db=(0.9, 0.9))
+    change["change_db"].values[..., 10:20, 10:20] += 5.0
+    change["change_db"].values[..., 40:50, 40:50] -= 5.0
+    either, one = (
+        LogRatio(NullOptions(direction=d)).fit(change)
+        for d in ("either", direction)  # type: ignore[arg-type]
     )
-    np.testing.assert_array_equal(either, null.probability(score.values))
-    assert either[0] > 0.5 < either[4]
-    np.testing.assert_array_equal(loss, np.where(score < 0, 0, either))
-    np.testing.assert_array_equal(gain, np.where(score > 0, 0, either))
-    assert loss[4] > 0.5 < gain[0]
+    score = one.score(change)
+    xr.testing.assert_identical(score, either.score(change))
+    both, own = either.probability(score).values, one.probability(score).values
+    out = np.sign(score.values - one.null.mean) == -kept
+    far = np.abs(score.values - one.null.mean) > 0.2 * one.null.std  # a bin of the table straddles the mean
+    assert (own[out & far] == 0).all()
+    assert np.median(both[10:20, 10:20]) > 0.8 < np.median(both[40:50, 40:50])
+    slid = own[10:20, 10:20] if kept > 0 else own[40:50, 40:50]
+    assert np.median(slid) > 0.8
 
 
 @pytest.mark.parametrize(
@@ -142,7 +149,7 @@ def test_direction_leaves_the_other_sign_out(null: EmpiricalNull) -> None:
 )
 def test_options_outside_their_range_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        LogRatioOptions.model_validate(options)
+        NullOptions.model_validate(options)
 
 
 # the fit
@@ -285,7 +292,7 @@ def test_a_map_fits_as_its_pixels_do(rng: np.random.Generator) -> None:
 def test_record_holds_everything_that_was_fitted(rng: np.random.Generator) -> None:
     change = still_ground(rng, orbits=TWO_STATES)
     change["change_db"].loc[{"orbit": "descending 46", "polarization": "VV"}] = np.nan
-    options = LogRatioOptions(prior_landslide=0.02, direction="loss")
+    options = NullOptions(prior_landslide=0.02, direction="loss")
     fitted = LogRatio(options).fit(change)
     record = fitted.record()
     assert set(record["polarizations"]) == {"VV", "VH"}

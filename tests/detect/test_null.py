@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from headscarp.detect.log_ratio import LogRatio
-from headscarp.detect.null import MIN_SCORES, EmpiricalNull, _poisson_regression
+from headscarp.detect.null import MIN_SCORES, Direction, EmpiricalNull, _poisson_regression
 from headscarp.errors import HeadscarpError
 from headscarp.features.change import Change
 
@@ -207,6 +207,48 @@ def test_poisson_regression_recovers_a_log_parabola_and_keeps_the_total() -> Non
     fitted = np.exp(basis @ _poisson_regression(basis, counts))
     # the score equations of a Poisson regression: fitted and seen share every moment of the basis
     np.testing.assert_allclose(basis.T @ fitted, basis.T @ counts, rtol=1e-6)
+
+
+# direction
+
+
+@pytest.mark.parametrize(("direction", "side"), [("loss", 1), ("gain", -1)])
+def test_a_direction_leaves_no_probability_on_the_other_side(direction: Direction, side: int) -> None:
+    """As many losses as gains: one side's excess alone is the shape of the landslides."""
+    rng = np.random.default_rng(4)
+    z = np.concatenate([rng.normal(0, 1, 200_000), rng.normal(5, 0.5, 4000), rng.normal(-5, 0.5, 4000)])
+    null = EmpiricalNull.fit(z, 0.01, direction)
+    assert null.direction == null.record()["direction"] == direction
+    assert (null.table[side * (null.z - null.mean) <= 0] == 0).all()
+    found = null.probability(np.array([-5.0 * side, -2.0 * side, 5.0 * side]))
+    assert found[:2].tolist() == [0, 0]
+    assert found[2] > 0.95
+
+
+def test_excess_and_prior_are_counted_on_one_side_only() -> None:
+    """2 % slid on either side; of one side alone the excess is half, and the same prior weighs twice."""
+    rng = np.random.default_rng(5)
+    z = np.concatenate([rng.normal(0, 1, 192_000), rng.normal(5, 0.5, 4000), rng.normal(-5, 0.5, 4000)])
+    either, loss, gain = (EmpiricalNull.fit(z, 0.005, d) for d in ("either", "loss", "gain"))
+    assert loss.excess_share_estimated == pytest.approx(0.02, rel=0.15)
+    total = loss.excess_share_estimated + gain.excess_share_estimated
+    assert total == pytest.approx(either.excess_share_estimated, rel=1e-6)
+    odds = [table / (1 - table) for table in (either.table, loss.table)]
+    right = (either.z > 3) & (either.z < 4)
+    expected = either.excess_share_estimated / loss.excess_share_estimated
+    np.testing.assert_allclose(odds[1][right] / odds[0][right], expected, rtol=1e-6)
+    # the share that is stated is what the table hands out, however many sides it has
+    for null in (either, loss, gain):
+        assert null.prior_used == 0.005
+
+
+def test_a_prior_gives_way_to_less_excess_on_its_side() -> None:
+    rng = np.random.default_rng(6)
+    z = np.concatenate([rng.normal(0, 1, 98_000), rng.normal(-5, 0.5, 2000)])
+    loss, gain = (EmpiricalNull.fit(z, 0.015, d) for d in ("loss", "gain"))
+    assert loss.prior_used == loss.excess_share_estimated < 0.005
+    assert gain.prior_used == 0.015
+    assert loss.probability(z).mean() < 0.005
 
 
 # real ground

@@ -50,11 +50,25 @@ def test_a_planted_landslide_is_found_and_little_else(small_event: SmallEvent, t
     assert hit["area_m2"].sum() > 0.7 * truth().area  # type: ignore[attr-defined]
     assert hit.iloc[0]["id"] == 1
     assert hit.iloc[0]["orbits_agreeing"] == 2
-    assert hit.iloc[0]["change_vh_db"] == pytest.approx(5.0, abs=0.7)
-    assert hit.iloc[0]["change_vv_db"] == pytest.approx(2.0, abs=0.7)
+    # evidence pooled over 9 pixels spills over the outline of so clear a landslide, and thins its change
+    assert hit["area_m2"].sum() < 2.8 * truth().area  # type: ignore[attr-defined]
+    assert 2.0 < hit.iloc[0]["change_vh_db"] < 5.7
+    assert 0.7 < hit.iloc[0]["change_vv_db"] < 2.7
     assert hit.iloc[0]["slope_mean_deg"] == pytest.approx(np.degrees(np.arctan(0.5)), abs=0.1)
     missed = record.results.flagged_km2 * 1e6 - hit["area_m2"].sum()
     assert missed < 0.005 * SIZE_PX**2 * SPACING_M**2
+
+
+def test_pixel_by_pixel_the_outline_and_the_change_are_those_of_the_landslide(
+    small_event: SmallEvent, tmp_path: Path
+) -> None:
+    plain = {"detect.detector": "log-ratio", "detect.windows_px": (1,), "polygons.threshold": 0.5}
+    hs.run_map(options(small_event.scenes, **plain), tmp_path / "run")
+    landslides = gpd.read_file(tmp_path / "run" / "landslides.gpkg", layer="landslides")
+    hit = landslides[landslides.intersects(truth())]
+    assert hit["area_m2"].sum() == pytest.approx(truth().area, rel=0.25)  # type: ignore[attr-defined]
+    assert hit.iloc[0]["change_vh_db"] == pytest.approx(5.0, abs=0.7)
+    assert hit.iloc[0]["change_vv_db"] == pytest.approx(2.0, abs=0.7)
 
 
 def test_every_output_is_there_and_gis_ready(small_event: SmallEvent, tmp_path: Path) -> None:
@@ -100,7 +114,8 @@ def test_the_record_tells_what_went_in(small_event: SmallEvent, tmp_path: Path) 
 def test_the_python_interface_gives_the_map_that_the_run_wrote(
     small_event: SmallEvent, tmp_path: Path
 ) -> None:
-    hs.run_map(options(small_event.scenes), tmp_path / "run")
+    plain = {"detect.detector": "log-ratio", "detect.windows_px": (1,)}
+    hs.run_map(options(small_event.scenes, **plain), tmp_path / "run")
     event = hs.Event.from_options(hs.EventOptions(date=EVENT_DATE))
     files = hs.read_scene_files([small_event.scenes]).files
     grid = hs.choose_grid(files, hs.AreaOptions()).geobox

@@ -32,7 +32,7 @@ GROUND = "00ab" * 16
 
 def validation(**more: Any) -> Validation:
     values: dict[str, Any] = {
-        "headscarp": "0.1.0", "method": "log-ratio", "threshold": RAW_THRESHOLD, "f1": 0.55, "pixels": 9000,
+        "headscarp": "0.1.0", "method": "fusion", "threshold": RAW_THRESHOLD, "f1": 0.55, "pixels": 9000,
         "landslide_pixels": 90, "label_sha256": GROUND, "temperature": WARM, "isotonic": CURVE,
     }  # fmt: skip
     return Validation(**(values | more))
@@ -128,7 +128,7 @@ def test_a_validation_of_another_method_is_refused_and_nothing_is_written(
     small_event: SmallEvent, tmp_path: Path
 ) -> None:
     file = write_validation(tmp_path / "other.json", validation(method="unet"))
-    with pytest.raises(OptionsError, match=r"(?s)'log-ratio'.*'unet'"):
+    with pytest.raises(OptionsError, match=r"(?s)'fusion'.*'unet'"):
         run(small_event, tmp_path / "run", **{"detect.validation": file})
     with pytest.raises(OptionsError, match=r"(?s)nowhere.*No such file"):
         run(small_event, tmp_path / "run", **{"detect.validation": tmp_path / "nowhere"})

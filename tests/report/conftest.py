@@ -24,6 +24,7 @@ from headscarp.record import (
     HistogramRecord,
     InputRecord,
     OrbitRecord,
+    PassRecord,
     PseudoEventRecord,
     ResultRecord,
     RunRecord,
@@ -57,6 +58,8 @@ class RunSpec:
     paths: str = "scenes/{date}.tif"
     passes: int = 4
     rejected: int = 2
+    firming: int = 0
+    """Rows of the table that shows how the map firmed up."""
 
 
 def _observed(spec: RunSpec) -> NDArray[np.bool_]:
@@ -243,6 +246,23 @@ def _detector(spec: RunSpec) -> DetectorRecord:
     )
 
 
+def _firming(spec: RunSpec) -> list[PassRecord]:
+    """Half of the final map is found after the first pass, and none of what was flagged then is kept."""
+    last = spec.firming - 1
+    return [
+        PassRecord(
+            until_utc=EVENT + timedelta(days=4 + k),
+            orbit="ascending 137",
+            passes=k + 1,
+            observed_share=1.0 if k else 0.75,
+            flagged_share=0.0123 * k,
+            found_share=0.5 + 0.5 * k / max(last, 1),
+            kept_share=(0.8 if k < last else 1.0) if k else None,
+        )
+        for k in range(spec.firming)
+    ]
+
+
 def _results(spec: RunSpec) -> ResultRecord:
     area_km2 = sum(height * width for _, _, height, width in spec.slides) * 900e-6
     seen = float(_observed(spec).sum()) * 900e-6
@@ -286,6 +306,7 @@ def make_record(spec: RunSpec) -> RunRecord:
         histograms={pol: _histogram(spec) for pol in spec.polarizations},
         detector=_detector(spec),
         pseudo_event=_pseudo_event(spec),
+        passes=_firming(spec),
         terrain=terrain if spec.dem else None,
         results=_results(spec),
         notes=spec.notes,

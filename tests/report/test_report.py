@@ -149,6 +149,37 @@ def test_threshold_that_was_not_counted_is_said_so(make_run: MakeRun) -> None:
     assert "not measured counted at 0.5, 0.8, 0.95, not at this run’s 0.7" in words(read_page(folder))
 
 
+def test_the_table_of_passes_ends_with_the_map_itself(make_run: MakeRun) -> None:
+    page = read_page(make_run(firming=3))
+    table = page[page.index("How the map firmed up") : page.index("Scenes used")]
+    rows = re.findall(r"<tr( class=\"own\")?><td>(.*?)</td>", table)
+    assert rows == [
+        ("", "2022-09-22 06:44:15 UTC"),
+        ("", "2022-09-23 06:44:15 UTC"),
+        (' class="own"', "2022-09-24 06:44:15 UTC"),
+    ]
+    cells = [re.findall(r"<td class=\"n\">(.*?)</td>", row) for row in table.split("<tr")[2:]]
+    assert cells == [
+        ["1", "75 %", "0 %", "50 %", "–"],
+        ["2", "100 %", "1.2 %", "75 %", "80 %"],
+        ["3", "100 %", "2.5 %", "100 %", "100 %"],
+    ]
+
+
+@pytest.mark.parametrize("forget", [True, False])
+def test_a_run_without_a_table_of_passes_has_a_page_without_it(make_run: MakeRun, forget: bool) -> None:
+    """One pass only, or a run of a version that did not yet record passes."""
+    folder = make_run()
+    record = folder / "run.json"
+    text = record.read_text()
+    assert '"passes":[],' in text
+    if forget:
+        record.write_text(text.replace('"passes":[],', ""))
+    page = read_page(folder)
+    assert "firmed up" not in page
+    assert "Scenes used" in page
+
+
 def test_scenes_are_grouped_by_pass(page: str) -> None:
     used = page[page.index("Scenes used") : page.index("Scenes rejected")]
     assert used.count("<tr><td") == 2 * (4 + 1)
