@@ -132,7 +132,9 @@ def _normal_score(
 
 
 def to_normal_score(t: FloatArray, degrees: FloatArray) -> FloatArray:
-    r"""Normal score with the tail probability of a *t*, within 0.2% (Wallace 1959).
+    r"""Normal score with the tail probability of a *t* (Wallace 1959).
+
+    Up to t = 6 it is within 0.6% from 6 degrees of freedom, 2% from 2, 4% at 1.
 
     .. math:: z \approx \pm \frac{8\nu + 1}{8\nu + 3} \sqrt{\nu \ln(1 + t^2 / \nu)}
     """
