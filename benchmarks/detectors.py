@@ -74,6 +74,7 @@ BLOCK_PX = {10.0: 128, 30.0: 34}
 DRAWS = 500
 BINS = 4000
 CALIBRATION_BINS = 10
+TURNS = 2
 FIELDS = ("change_db", *MOMENTS, COVARIANCE)
 
 
@@ -338,9 +339,9 @@ def speed_table() -> str:
     lines = ["| detector | seconds a Mpx and date | × log-ratio, each pixel |", "|---|---|---|"]
     with tempfile.TemporaryDirectory() as folder:
         event = Path(folder) / "event"
-        hs.run_simulate(SimulateOptions(seed=8, size_px=1024), event)
+        hs.run_simulate(SimulateOptions(seed=8), event)
         costs: dict[str, list[float]] = {name: [] for name in DETECTORS}
-        for turn in range(3):
+        for turn in range(TURNS):
             for name, detect in DETECTORS.items():
                 values = {
                     "scenes": [event],
@@ -349,7 +350,7 @@ def speed_table() -> str:
                 record = hs.run_map(load_options(None, values), Path(folder) / f"run{turn}", overwrite=True)
                 dates = sum(len(orbit.pre_utc) + len(orbit.post_utc) for orbit in record.orbits)
                 spent = sum(s.seconds for s in record.stages if s.name in ("change", "fit", "map"))
-                costs[name].append(spent / (1024 * 1024 / 1e6) / dates)
+                costs[name].append(spent / (record.grid.height_px * record.grid.width_px / 1e6) / dates)
     plain = np.median(costs["log-ratio, each pixel"])
     for name, own in costs.items():
         ratio = np.median(np.array(own) / np.array(costs["log-ratio, each pixel"]))
