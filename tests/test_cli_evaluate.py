@@ -60,7 +60,7 @@ def test_a_run_is_evaluated_with_its_own_threshold(small_event: SmallEvent, tmp_
     done = run("evaluate", tmp_path / "run", none, "--out", tmp_path / "out", *FAST)
     assert done.returncode == 0, done.stderr
     found = read(tmp_path / "out")
-    assert (found.name, found.threshold.value, found.threshold.source) == ("log-ratio", 0.7, "the run's own")
+    assert (found.name, found.threshold.value, found.threshold.source) == ("fusion", 0.7, "the run's own")
     assert not any("label-free" in note for note in found.notes)
 
 
