@@ -33,6 +33,9 @@ class StackOptions(BaseModel):
     ingest: IngestOptions = Field(IngestOptions(), description="What scene files cannot say of themselves.")
     change: ChangeOptions = Field(ChangeOptions(), description="How the change is formed.")
     terrain: TerrainOptions = Field(TerrainOptions(), description="What the DEM is used for.")
+    rasters: dict[str, Path] = Field(
+        {}, description="Further rasters by name, for networks that look at them: raster:NAME."
+    )
 
     def map_options(self) -> MapOptions:
         """The part of these options that ``headscarp map`` has, its others at their defaults."""

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,12 @@ Change = xr.Dataset
 """A Dataset that obeys the schema above."""
 
 FloatArray = NDArray[np.float32]
+
+DATES, DAYS = "dates_db", "days"
+"""Variables that detectors may ask for by the first name: each date, dB, on ``(orbit, polarization, time,
+y, x)``, dates before the event first; and its days since the first date after it, on ``(orbit, time)``. NaN
+pads orbits with fewer dates."""
+SECONDS_A_DAY = 86400.0
 
 
 class ChangeOptions(BaseModel):
@@ -138,6 +144,8 @@ def change_of_stack(
         pre = [to_db(sides[p][0]) for p in sides]
         both = covariance(*pre) if len(pre) == 2 else np.full(shape, np.nan, np.float32)
         change[COVARIANCE] = change["change_db"].copy(data=np.broadcast_to(both, change["change_db"].shape))
+    if DATES in moments:
+        change = change.assign(_dates_of(stack, split, sides, polarizations))
     return change
 
 
@@ -170,7 +178,7 @@ def change_of_stacks(
     _refuse_different_grids({label: stacks[label] for label in splits})
     polarizations = in_order({pol for label in splits for pol in polarizations_of(stacks[label])})
     changes = [change_of_stack(stacks[label], splits[label], polarizations, moments) for label in splits]
-    together = _side_by_side(changes, "orbit", list(splits))
+    together = _side_by_side(_as_many_dates(changes), "orbit", list(splits))
     states = [stacks[label].attrs["orbit_state"] for label in splits]
     grid = stacks[next(iter(splits))].coords
     ground = {name: grid[name] for name in ("y", "x", "spatial_ref") if name in grid}
@@ -246,6 +254,31 @@ def _change_of_band(pre: FloatArray, post: FloatArray, moments: Collection[str])
         for name in wanted:
             band[name] = (("y", "x"), MOMENTS[name](*sides_db))
     return band
+
+
+def _dates_of(
+    stack: Stack,
+    split: Split,
+    sides: Mapping[Polarization, tuple[FloatArray, FloatArray]],
+    polarizations: Sequence[Polarization],
+) -> dict[str, tuple[tuple[str, ...], NDArray[Any]]]:
+    """Each date in decibels, before the event first, and its days since the first date after it."""
+    places = [*split.pre, *split.post]
+    times = stack["time"].values[places].astype("datetime64[s]").astype(np.float64)
+    shape = (len(polarizations), len(places), stack.sizes["y"], stack.sizes["x"])
+    dates = np.full(shape, np.nan, np.float32)
+    for i, pol in enumerate(polarizations):
+        if pol in sides:
+            dates[i] = to_db(np.concatenate(sides[pol]))
+    since = times[len(split.pre)] if split.post else times[-1]
+    days = ((times - since) / SECONDS_A_DAY).astype(np.float32)
+    return {DATES: (("polarization", "time", "y", "x"), dates), DAYS: (("time",), days)}
+
+
+def _as_many_dates(changes: Sequence[Change]) -> list[Change]:
+    """Pad each along time, by NaN, to the most dates; changes without dates as they are."""
+    most = max(change.sizes.get("time", 0) for change in changes)
+    return [c.pad(time=(0, most - c.sizes["time"])) if "time" in c.sizes else c for c in changes]
 
 
 def _band(

@@ -19,6 +19,8 @@ FloatArray = NDArray[np.float32]
 
 COVARIANCE = "pre_covariance_db2"
 """Covariance of VV and VH before the event: the only moment of two polarisations."""
+LAST_PRE, FIRST_POST = "last_pre_db", "first_post_db"
+"""Values of the last date before, and of the first after the event."""
 
 
 def mean(values_db: FloatArray) -> FloatArray:
@@ -94,6 +96,31 @@ def cusum(pre_db: FloatArray, post_db: FloatArray) -> FloatArray:
     return np.where(seen, loss - gain, np.nan).astype(np.float32)
 
 
+def first_seen(values_db: FloatArray) -> FloatArray:
+    """Value of the first date that observed the pixel.
+
+    Parameters
+    ----------
+    values_db : ndarray, shape (time, ...)
+
+    Returns
+    -------
+    ndarray of float32, shape (...)
+    """
+    if len(values_db) == 0:
+        return np.full(values_db.shape[1:], np.nan, np.float32)
+    first = np.isfinite(values_db).argmax(axis=0)
+    return np.asarray(np.take_along_axis(values_db, first[None], axis=0)[0], dtype=np.float32)
+
+
+def _last_pre(pre_db: FloatArray, post_db: FloatArray) -> FloatArray:
+    return first_seen(pre_db[::-1])
+
+
+def _first_post(pre_db: FloatArray, post_db: FloatArray) -> FloatArray:
+    return first_seen(post_db)
+
+
 def _mean_change(pre_db: FloatArray, post_db: FloatArray) -> FloatArray:
     return mean(pre_db) - mean(post_db)
 
@@ -112,6 +139,8 @@ MOMENTS: Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]] = MappingP
         "pre_variance_db2": _pre_variance,
         "post_variance_db2": _post_variance,
         "cusum_db": cusum,
+        LAST_PRE: _last_pre,
+        FIRST_POST: _first_post,
     }
 )
 """Moments of one polarisation, by the name that a detector asks for, from the dates before and after."""

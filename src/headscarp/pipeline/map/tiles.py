@@ -12,13 +12,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from headscarp.detect.protocol import Detector
-from headscarp.features.change import Change, Split, change_of_stacks
-from headscarp.features.terrain import exclude
-from headscarp.geometry.terrain import HALO_PX, hillshade, slope_deg
-from headscarp.grid import Tile, expand, spacing_m, tiles
-from headscarp.ingest.area import inside
-from headscarp.ingest.dem import read_height
+from headscarp.features.change import DATES, DAYS, Change
+from headscarp.grid import Tile, tiles
 from headscarp.ingest.stack import touches
+from headscarp.pipeline.map.observe import observe, read_land
 from headscarp.pipeline.map.patches import (
     STEP_SAMPLE_PX,
     Layout,
@@ -35,6 +32,9 @@ from headscarp.pipeline.stages import Stages
 FloatArray = NDArray[np.float32]
 _FIELDS = ("change_db", "pre_count", "post_count")
 _GROUND = ("slope_deg", "observable")
+"""Of the land, what every detector may use; others are named by its needs."""
+_DIMS = {DATES: ("orbit", "polarization", "time", "y", "x"), DAYS: ("orbit", "time")}
+"""Variables of a change that are on other dimensions than it."""
 EVENT, PSEUDO = "event", "pseudo"
 
 
@@ -55,9 +55,14 @@ class StoredTile:
             dims = ("orbit", "polarization", "y", "x")
             named = {k.removeprefix(f"{name}_"): k for k in stored.files if k.startswith(f"{name}_")}
             coords = ("orbit", "polarization", "orbit_state")
-            ground = {k: (("y", "x"), stored[k]) for k in _GROUND if k in stored}
+            ground = {k: (("y", "x"), stored[k]) for k in stored.files if not k.startswith((EVENT, PSEUDO))}
             return xr.Dataset(
-                {field: (dims, stored[key]) for field, key in named.items() if field not in coords} | ground,
+                {
+                    field: (_DIMS.get(field, dims), stored[key])
+                    for field, key in named.items()
+                    if field not in coords
+                }
+                | ground,
                 coords={
                     "orbit": stored[named["orbit"]].tolist(),
                     "polarization": stored[named["polarization"]].tolist(),
@@ -181,26 +186,23 @@ def _process(
     plan: Plan, detector: Detector, tile: Tile, scratch: Path, strides: tuple[int, int]
 ) -> _Processed | None:
     halo = detector.halo_px
-    loaded = {label: _load(stack, tile, halo) for label, stack in plan.stacks.items()}
-    if not any(bool(stack[pol].notnull().any()) for stack in loaded.values() for pol in stack.data_vars):
+    looked = observe(plan, tile, halo)
+    if looked.is_empty:
         return None
     path = scratch / f"tile_{tile.rows.start}_{tile.cols.start}.npz"
     stored = StoredTile(tile, path, halo)
-    area = inside(expand(tile.geobox, halo), plan.grid.area)
-
-    def change_of(splits: dict[str, Split], part: dict[str, xr.Dataset] = loaded) -> Change:
-        return change_of_stacks(part, splits, detector.needs)
-
-    event = _within(change_of(plan.splits), area)
+    event = looked.change(plan.splits, detector.needs)
     if not np.isfinite(stored.inner(event["change_db"].values)).any():
         return None
-    pseudo = _within(change_of(plan.pseudo.splits), area) if plan.pseudo else None
-    terrain = _terrain(plan, tile, event, halo)
-    ground = {name: terrain[name] for name in _GROUND if name in terrain}
-    fields = (*_FIELDS, *(name for name in detector.needs if name not in _FIELDS))
-    arrays: dict[str, Any] = {**terrain, **_packed(EVENT, event, fields), **_packed(PSEUDO, pseudo, fields)}
+    pseudo = looked.change(plan.pseudo.splits, detector.needs) if plan.pseudo else None
+    land = read_land(plan, tile, event, halo, detector.needs)
+    fields = tuple(dict.fromkeys((*_FIELDS, *(name for name in detector.needs if name not in land))))
+    arrays: dict[str, Any] = {**land, **_packed(EVENT, event, fields), **_packed(PSEUDO, pseudo, fields)}
     np.savez(path, **arrays)
-    open_ground = terrain["exclusion"] == 0 if terrain else np.ones(event["change_db"].shape[2:], np.bool_)
+    ground = {name: land[name] for name in land if name in (*_GROUND, *detector.needs)}
+    open_ground = (
+        land["exclusion"] == 0 if "exclusion" in land else np.ones(event["change_db"].shape[2:], np.bool_)
+    )
     seen = np.isfinite(event["change_db"].values).any(axis=(0, 1)) & open_ground
     layout, step_layout = (lay_patches(tile, halo, stride, seen) for stride in strides)
 
@@ -209,7 +211,7 @@ def _process(
 
     if plan.steps and step_layout.corners:
         for k, step in enumerate(plan.steps):
-            early = _within(change_of(step.splits, {label: loaded[label] for label in step.splits}), area)
+            early = looked.change(step.splits, detector.needs)
             _keep(stored.step_path(k), cut(early, step_layout))
         _keep(stored.step_path(len(plan.steps)), cut(event, step_layout))
     return _Processed(stored, cut(event, layout), cut(pseudo, layout))
@@ -224,61 +226,12 @@ def _on(ground: dict[str, NDArray[np.generic]]) -> dict[str, Any]:
     return {name: (("y", "x"), values) for name, values in ground.items()}
 
 
-def _load(stack: xr.Dataset, tile: Tile, halo_px: int) -> xr.Dataset:
-    """A tile of a stack with its halo, in memory; beyond the grid nothing was observed."""
-    spans = {
-        dim: (part.start - halo_px, part.stop + halo_px) for dim, part in zip("yx", _sides(tile), strict=True)
-    }
-    sizes = stack.sizes
-    inner = {dim: slice(max(start, 0), min(stop, sizes[dim])) for dim, (start, stop) in spans.items()}
-    beyond = {dim: (max(-start, 0), max(stop - sizes[dim], 0)) for dim, (start, stop) in spans.items()}
-    loaded = stack.isel(inner).load()
-    if not any(any(sides) for sides in beyond.values()):
-        return loaded
-    bare = loaded.drop_vars(["y", "x"], errors="ignore")
-    padded: xr.Dataset = bare.pad(beyond, constant_values=np.nan)
-    return padded
-
-
-def _sides(tile: Tile) -> tuple[slice, slice]:
-    return tile.rows, tile.cols
-
-
-def _within(change: Change, area: NDArray[np.bool_] | None) -> Change:
-    """Change within the area of interest: nothing was observed outside."""
-    if area is None:
-        return change
-    observed = {name: values for name, values in change.items() if values.dtype.kind == "f"}
-    ground = xr.DataArray(area, dims=("y", "x"))
-    return change.assign({name: values.where(ground) for name, values in observed.items()})
-
-
-def _terrain(plan: Plan, tile: Tile, change: Change, halo_px: int) -> dict[str, NDArray[np.generic]]:
-    """Slope, hillshade, exclusion and observability of a tile and its halo; empty without a DEM."""
-    options = plan.options.terrain
-    if options.dem is None or plan.view is None:
-        return {}
-    wide = expand(tile.geobox, halo_px + HALO_PX)
-    height = read_height(options.dem, wide)
-    x_m, y_m = spacing_m(wide)
-    inner = (slice(HALO_PX, -HALO_PX), slice(HALO_PX, -HALO_PX))
-    slope = slope_deg(height, (x_m, y_m))[inner]
-    return {
-        "slope_deg": slope,
-        "hillshade": hillshade(height, (x_m, y_m))[inner],
-        "exclusion": exclude(slope, change, options),
-        "observable": plan.view.of_tile(tile, halo_px),
-    }
-
-
 def _packed(name: str, change: Change | None, fields: tuple[str, ...]) -> dict[str, NDArray[np.generic]]:
     if change is None or not np.isfinite(change["change_db"].values).any():
         return {}
-    ordered = change.transpose("orbit", "polarization", "y", "x")
-    return {
-        f"{name}_{field}": ordered[field].values
-        for field in (*fields, "orbit", "polarization", "orbit_state")
-    }
+    ordered = change.transpose("orbit", "polarization", ..., "y", "x")
+    wanted = (*fields, *((DAYS,) if DATES in fields else ()), "orbit", "polarization", "orbit_state")
+    return {f"{name}_{field}": ordered[field].values for field in wanted}
 
 
 def _covered_px(plan: Plan) -> float:

@@ -1,0 +1,1 @@
+"""Chips: features and labels of many events cut into squares, split, sampled and augmented."""

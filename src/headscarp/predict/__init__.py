@@ -1,0 +1,1 @@
+"""Prediction: a trained network in the place of a detector."""

@@ -1,0 +1,1 @@
+"""The search for hyperparameters: which of them, on what budget, and what came out."""

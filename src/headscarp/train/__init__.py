@@ -1,0 +1,1 @@
+"""Training: losses, the engine, the search for hyperparameters."""
