@@ -185,9 +185,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
             network = make_network(card.options)
         with safe_open(path, framework="pt") as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        network.load_state_dict(weights)
-    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise _unreadable(path, str(error).splitlines()[0]) from error
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        named = ", ".join(f"{name} {value}" for name, value in card.network.items())
+        raise _unreadable(path, f"its weights are not those of {named}") from error
     return Checkpoint(card, network.eval(), read_sha256(path))
 
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from headscarp.chips.options import CutOptions, SplitOptions
 from headscarp.detect.options import DetectOptions
 from headscarp.errors import OptionsError
 from headscarp.event import EventOptions
 from headscarp.features.change import ChangeOptions
 from headscarp.features.terrain import TerrainOptions
 from headscarp.ingest.area import AreaOptions
+from headscarp.ingest.inventory import InventoryOptions
 from headscarp.ingest.options import IngestOptions
 from headscarp.inject.options import PlantOptions
 from headscarp.polygons import PolygonOptions
+from headscarp.search.options import GridOptions
 from headscarp.sensitivity.options import ProbeOptions
+from headscarp.train.options import FitOptions, NetworkChoice
 
 
 class StackOptions(BaseModel):
@@ -62,12 +66,52 @@ class SensitivityOptions(MapOptions):
     sensitivity: ProbeOptions = Field(ProbeOptions(), description="Which landslides are tried.")
 
 
+class ChipEventOptions(StackOptions):
+    """An event whose chips are cut: its scenes and what was mapped of it."""
+
+    name: str = Field(min_length=1, description="Name of the event; of a folder with an event.yaml, its own.")
+    inventory: tuple[Path, ...] = Field(
+        (),
+        description="Mapped landslides, polygons, as files or folders; of a folder with an event.yaml, its "
+        "inventory.gpkg.",
+    )
+    dates: InventoryOptions = Field(InventoryOptions(), description="Which of them count, by date.")
+    ignore: tuple[Path, ...] = Field((), description="Vector files of ground that is left out of the labels.")
+
+
+class ChipsOptions(BaseModel):
+    """Options of ``headscarp chips``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    events: tuple[ChipEventOptions, ...] = Field((), description="Events: scenes and inventories.")
+    chips: CutOptions = Field(CutOptions(), description="How their ground is cut.")
+    split: SplitOptions = Field(SplitOptions(), description="Which chips train, choose, and test.")
+    store: Path | None = Field(None, description="The zarr store of the chips.")
+
+
+class TrainOptions(ChipsOptions):
+    """Options of ``headscarp train``: those of the chips, the network and its training."""
+
+    network: NetworkChoice = Field(NetworkChoice(), description="Which network.")
+    train: FitOptions = Field(FitOptions(), description="How it is trained.")
+
+
+class SearchOptions(TrainOptions):
+    """Options of ``headscarp search``: those of a training, and what is tried."""
+
+    search: GridOptions = Field(GridOptions(), description="Which hyperparameters are tried.")
+
+
 Options = TypeVar("Options", bound=BaseModel)
 StackLike = TypeVar("StackLike", bound=StackOptions)
+ChipsLike = TypeVar("ChipsLike", bound=ChipsOptions)
 
 
 EVENT_YAML = "event.yaml"
 """File in a folder of an event: options of ``headscarp map``, with paths relative to the folder."""
+INVENTORY = "inventory.gpkg"
+"""File in a folder of an event: what was mapped."""
 
 
 def load_options(path: Path | None, overrides: Mapping[str, Any] | None = None) -> MapOptions:
@@ -88,10 +132,53 @@ def load_stack_options(
     if folder is None:
         return load(model, path, given)
     given.pop("scenes")
+    return _validated(model, _described(model, folder), given, folder / EVENT_YAML)
+
+
+def load_chips_options(
+    model: type[ChipsLike], path: Path | None, overrides: Mapping[str, Any] | None = None
+) -> ChipsLike:
+    """Read options that hold events; see :func:`load`.
+
+    An event whose scenes are one folder with an ``event.yaml`` is what that file says, its paths relative
+    to the folder; what the events themselves say wins, section by section and option by option. Its name is
+    the folder's, and its inventory the folder's ``inventory.gpkg``, unless they say otherwise.
+    """
+    values = _read_yaml(path) if path is not None else {}
+    events = values.get("events")
+    if isinstance(events, list):
+        values["events"] = [_completed(event) if isinstance(event, dict) else event for event in events]
+    return _validated(model, values, overrides or {}, path)
+
+
+def _completed(event: dict[str, Any]) -> dict[str, Any]:
+    """Values of an event, with what its folder says of itself."""
+    given = dict(event)
+    scenes = given.get("scenes")
+    folder = _event_folder([scenes] if isinstance(scenes, str) else scenes)
+    if folder is None:
+        return given
+    given.pop("scenes")
+    found: dict[str, Any] = {"name": folder.resolve().name}
+    if (folder / INVENTORY).is_file():
+        found["inventory"] = [folder / INVENTORY]
+    return _merged(found | _described(ChipEventOptions, folder), given)
+
+
+def _described(model: type[StackOptions], folder: Path) -> dict[str, Any]:
+    """Values of an ``event.yaml`` that a command on a stack has, paths taken from its folder."""
     foreign = MapOptions.model_fields.keys() - model.model_fields.keys()
     found = {name: part for name, part in _read_yaml(folder / EVENT_YAML).items() if name not in foreign}
-    values = {"scenes": ["."], **found}
-    return _validated(model, _rooted(values, model, folder), given, folder / EVENT_YAML)
+    return _rooted({"scenes": ["."], **found}, model, folder)
+
+
+def _merged(found: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Values, the given ones before those found; sections option by option."""
+    merged = dict(found)
+    for name, value in given.items():
+        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = merged[name] | value if both else value
+    return merged
 
 
 def load(model: type[Options], path: Path | None, overrides: Mapping[str, Any] | None = None) -> Options:
@@ -200,11 +287,18 @@ def _rooted(values: dict[str, Any], model: type[BaseModel], folder: Path) -> dic
         value, kind = values.get(name), field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             rooted |= {name: _rooted(value, kind, folder)} if isinstance(value, dict) else {}
-        elif "Path" in str(kind) and isinstance(value, str):
+        elif "Path" in str(kind) and isinstance(value, str) and value not in _words(kind):
             rooted[name] = folder / value
         elif "Path" in str(kind) and isinstance(value, list):
             rooted[name] = [folder / str(part) for part in value]
+        elif "Path" in str(kind) and isinstance(value, dict):
+            rooted[name] = {key: folder / str(part) for key, part in value.items()}
     return rooted
+
+
+def _words(kind: Any) -> tuple[str, ...]:
+    """Words that an option takes besides paths."""
+    return tuple(word for part in get_args(kind) for word in get_args(part))
 
 
 def _set(values: dict[str, Any], keys: list[str], value: object) -> None:

@@ -37,7 +37,9 @@ LAYER = "landslides"
 
 
 @contextmanager
-def staged_folder(final: Path, overwrite: bool, marker: str = RUN_JSON) -> Iterator[Path]:
+def staged_folder(
+    final: Path, overwrite: bool, marker: str = RUN_JSON, within: Path | None = None
+) -> Iterator[Path]:
     """Give a folder to fill beside its final name; move it into place when all went well.
 
     A folder of the same kind that stands there is replaced in one move, and only with ``overwrite``. When
@@ -51,15 +53,17 @@ def staged_folder(final: Path, overwrite: bool, marker: str = RUN_JSON) -> Itera
         Replace what an earlier call wrote there.
     marker : str
         File that tells the kind of folder, such as ``run.json``.
+    within : Path, optional
+        Folder on the same file system to fill it in; beside its final name where none is given.
 
     Raises
     ------
     OutputError
         If the place is taken or cannot be written.
     """
-    _refuse_taken(final, overwrite, marker)
+    refuse_taken(final, overwrite, marker)
     place = final.resolve()  # "." has no name to write beside, and a link's target is what is replaced
-    staged = _make_staged(place)
+    staged = _make_staged(place, within or place.parent)
     try:
         yield staged
         _move_into_place(staged, place)
@@ -220,7 +224,14 @@ def _overview_factors(shape: tuple[int, int]) -> list[int]:
     return factors
 
 
-def _refuse_taken(final: Path, overwrite: bool, marker: str) -> None:
+def refuse_taken(final: Path, overwrite: bool, marker: str = RUN_JSON) -> None:
+    """Refuse a place that holds something, unless that is a folder of the kind to be replaced.
+
+    Raises
+    ------
+    OutputError
+        Telling what stands there.
+    """
     if not final.exists() or (final.is_dir() and not any(final.iterdir())):
         return
     same_kind = (final / marker).is_file()
@@ -235,19 +246,24 @@ def _refuse_taken(final: Path, overwrite: bool, marker: str) -> None:
     )
 
 
-def _make_staged(final: Path) -> Path:
+def _make_staged(final: Path, within: Path) -> Path:
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
+        within.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=within))
         staged.chmod(0o777 & ~_umask())
     except OSError as error:
-        raise OutputError(
-            "an --out in a folder that can be written",
-            f"{final} ({error.strerror})",
-            "the map would be lost at the end of the run",
-            "choose another folder, or change its permissions",
-        ) from error
+        raise unwritable(final, error) from error
     return staged
+
+
+def unwritable(final: Path, error: OSError) -> OutputError:
+    """The error of a place that cannot be written."""
+    return OutputError(
+        "an --out in a folder that can be written",
+        f"{final} ({error.strerror})",
+        "the map would be lost at the end of the run",
+        "choose another folder, or change its permissions",
+    )
 
 
 def _move_into_place(staged: Path, final: Path) -> None:

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from headscarp.features.change import Split, change_of_stack, change_of_stacks
-from headscarp.features.moments import COVARIANCE, MOMENTS, covariance, cusum, mean
+from headscarp.features.moments import COVARIANCE, FIRST_POST, LAST_PRE, MOMENTS, covariance, cusum, mean
 
 SHAPE = (6, 7)
 
@@ -127,6 +127,10 @@ def stack_of(rng: np.random.Generator, pols: tuple[str, ...] = ("VV", "VH")) -> 
     return xr.Dataset(bands, coords={"time": times}, attrs={"orbit_state": "ascending"})
 
 
+def last_of(row: NDArray[np.float32]) -> float:
+    return float(seen(row)[-1]) if len(seen(row)) else np.nan
+
+
 def test_a_change_carries_the_moments_that_are_asked_for(rng: np.random.Generator) -> None:
     stack = stack_of(rng)
     split = Split((0, 2, 3, 5), (1, 4, 6))
@@ -142,6 +146,8 @@ def test_a_change_carries_the_moments_that_are_asked_for(rng: np.random.Generato
             "pre_variance_db2": by_pixel(variance_of, pre[pol]),
             "post_variance_db2": by_pixel(variance_of, post[pol]),
             "cusum_db": by_pixel(cusum_of, pre[pol], post[pol]),
+            LAST_PRE: by_pixel(last_of, pre[pol]),
+            FIRST_POST: by_pixel(lambda row: last_of(row[::-1]), post[pol]),
             COVARIANCE: by_pixel(covariance_of, pre["VV"], pre["VH"]),
         }
         assert set(MOMENTS) | {COVARIANCE} == set(expected)

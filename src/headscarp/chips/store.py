@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,8 +105,14 @@ class ChipStore:
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32] | None]:
         """Features, labels and days of chips, in the order of their places; days are none but for series."""
         rows = list(places)
-        days = self.arrays["days"].oindex[rows] if "days" in self.arrays else None
-        return self.arrays["x"].oindex[rows], self.arrays["label"].oindex[rows], days
+        x, label, days = self._opened
+        return x.oindex[rows], label.oindex[rows], None if days is None else days.oindex[rows]
+
+    @cached_property
+    def _opened(self) -> tuple[Any, Any, Any]:
+        """The arrays, opened once: their headers are files too."""
+        days = self.arrays["days"] if self.facts.features.form == "series" else None
+        return self.arrays["x"], self.arrays["label"], days
 
     def place_of(self) -> dict[str, int]:
         """Place of each chip by its id."""

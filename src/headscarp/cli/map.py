@@ -12,8 +12,18 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from headscarp.cli.app import Quiet, app, option, out_console, progress_bars, required_out
-from headscarp.config import InjectOptions, MapOptions, SensitivityOptions, default_yaml, load_options
+from headscarp.cli.app import Quiet, app, err_console, option, out_console, progress_bars, required_out
+from headscarp.config import (
+    ChipsOptions,
+    InjectOptions,
+    MapOptions,
+    SearchOptions,
+    SensitivityOptions,
+    TrainOptions,
+    default_yaml,
+    load_options,
+)
+from headscarp.errors import OptionsError
 from headscarp.evaluate.options import EvaluateOptions
 from headscarp.record import RunRecord
 from headscarp.simulate.options import SimulateOptions
@@ -40,6 +50,7 @@ def map_command(
     spacing: Annotated[float | None, option("area.spacing", "--spacing")] = None,
     dem: Annotated[Path | None, option("terrain.dem", "--dem")] = None,
     min_slope_deg: Annotated[float | None, option("terrain.min_slope_deg", "--min-slope-deg")] = None,
+    raster: Annotated[list[str] | None, option("rasters", "--raster", metavar="NAME=PATH")] = None,
     scale: Annotated[str | None, option("ingest.scale", "--scale")] = None,
     orbit_state: Annotated[str | None, option("ingest.orbit_state", "--orbit-state")] = None,
     pattern: Annotated[str | None, option("ingest.name_pattern", "--name-pattern")] = None,
@@ -65,6 +76,7 @@ def map_command(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more: files, stages, notes.")] = False,
 ) -> None:
     """Map landslides from a folder of scenes and an event date."""
+    from headscarp.pipeline.map.resume import tell_nobody
     from headscarp.pipeline.map.run import run_map
 
     options = load_options(
@@ -81,6 +93,7 @@ def map_command(
             "area.spacing": spacing,
             "terrain.dem": dem,
             "terrain.min_slope_deg": min_slope_deg,
+            "rasters": named_rasters(raster or []) or None,
             "ingest.scale": scale,
             "ingest.orbit_state": orbit_state,
             "ingest.name_pattern": pattern,
@@ -97,7 +110,7 @@ def map_command(
         },
     )
     with progress_bars(quiet) as progress:
-        record = run_map(options, required_out(out), overwrite, progress)
+        record = run_map(options, required_out(out), overwrite, progress, tell_nobody if quiet else _say)
     if not quiet:
         _tell(record, required_out(out), verbose)
 
@@ -117,6 +130,38 @@ def polygons_command(
         _tell(record, run, verbose=False)
 
 
+def named_rasters(given: list[str]) -> dict[str, Path]:
+    """Rasters by name, from NAME=PATH.
+
+    Raises
+    ------
+    OptionsError
+        If a text has another form.
+
+    Examples
+    --------
+    >>> named_rasters(["geology=maps/geology.tif"])["geology"].name
+    'geology.tif'
+    """
+    named: dict[str, Path] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise OptionsError(
+                "--raster NAME=PATH, such as --raster geology=geology.tif",
+                repr(text),
+                "the network would not find the raster that it looks at by this name",
+                "write the name that the checkpoint's features have after raster:",
+            )
+        named[name] = Path(path)
+    return named
+
+
+def _say(text: str) -> None:
+    """Say a sentence on the error stream, above the progress bars."""
+    err_console.print(escape(text), highlight=False, soft_wrap=True)
+
+
 class Configured(StrEnum):
     """Commands with a --config file."""
 
@@ -125,6 +170,9 @@ class Configured(StrEnum):
     SIMULATE = "simulate"
     INJECT = "inject"
     SENSITIVITY = "sensitivity"
+    CHIPS = "chips"
+    TRAIN = "train"
+    SEARCH = "search"
 
 
 @app.command("config")
@@ -140,6 +188,9 @@ def config_command(
         Configured.SIMULATE: SimulateOptions,
         Configured.INJECT: InjectOptions,
         Configured.SENSITIVITY: SensitivityOptions,
+        Configured.CHIPS: ChipsOptions,
+        Configured.TRAIN: TrainOptions,
+        Configured.SEARCH: SearchOptions,
     }
     sys.stdout.write(default_yaml(options[command]()))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -29,6 +29,9 @@ WIDEST_PX = 31
 """Widest window that may be asked for."""
 
 DetectorName = Literal["fusion", "log-ratio", "t-test", "mahalanobis", "cusum"]
+CHECKPOINT_SUFFIX = ".safetensors"
+NOT_OF_NETWORKS = ("prior_landslide", "direction", "windows_px", "despeckle", "validation", "calibration")
+"""Options of the detectors without labels: a checkpoint brings its own, or has no use for them."""
 
 
 class DetectOptions(BaseModel):
@@ -36,7 +39,10 @@ class DetectOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    detector: DetectorName = Field("fusion", description="Name of the detector: docs/detectors.md.")
+    detector: DetectorName | Path = Field(
+        "fusion",
+        description="Name of the detector (docs/detectors.md), or a checkpoint that headscarp train wrote.",
+    )
     prior_landslide: float = Field(
         NullOptions().prior_landslide,
         gt=0,
@@ -73,6 +79,17 @@ class DetectOptions(BaseModel):
         "without a validation there is none.",
     )
 
+    @field_validator("detector", mode="before")
+    @classmethod
+    def _named_or_stored(cls, value: Any) -> Any:
+        names = get_args(DetectorName)
+        path = Path(str(value))
+        if path.suffix == CHECKPOINT_SUFFIX:
+            return path
+        if value not in names:
+            raise ValueError(f"{', '.join(names)} or a checkpoint, *{CHECKPOINT_SUFFIX}, is wanted")
+        return value
+
     @field_validator("windows_px")
     @classmethod
     def _odd_and_rising(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
@@ -94,9 +111,16 @@ def make_detector(options: DetectOptions, validation: Validation | None = None) 
     Raises
     ------
     OptionsError
-        If the validation is that of another detector.
+        If the validation is that of another detector, or the options name a checkpoint.
     """
-    detector = _bare(options)
+    if isinstance(options.detector, Path):
+        raise OptionsError(
+            f"a detector without labels: {', '.join(get_args(DetectorName))}",
+            str(options.detector),
+            "a checkpoint is no detector until its network is built",
+            "give it to headscarp map, or wrap it: headscarp.predict.network.NetworkDetector",
+        )
+    detector = _bare(options, options.detector)
     if validation is None:
         return detector
     if validation.method != detector.name:
@@ -109,15 +133,34 @@ def make_detector(options: DetectOptions, validation: Validation | None = None) 
     return CalibratedDetector(detector, validation, options.calibration)
 
 
-def _bare(options: DetectOptions) -> Detector:
+def refuse_options_of_others(options: DetectOptions) -> None:
+    """Refuse options beside a checkpoint that only detectors without labels have.
+
+    Raises
+    ------
+    OptionsError
+        Naming them.
+    """
+    default = DetectOptions()
+    given = [name for name in NOT_OF_NETWORKS if getattr(options, name) != getattr(default, name)]
+    if given:
+        raise OptionsError(
+            "a checkpoint alone: it brings its inputs, its calibration and its threshold",
+            ", ".join(f"detect.{name}: {getattr(options, name)}" for name in given),
+            "that would not change the map, though you asked for it",
+            "leave it out, or map with a detector without labels",
+        )
+
+
+def _bare(options: DetectOptions, name: DetectorName) -> Detector:
     """The detector without a calibration."""
-    windows_px = options.windows_px or (FUSION_WINDOWS_PX if options.detector == "fusion" else WINDOWS_PX)
-    own = "loss" if options.detector == "fusion" else "either"
+    windows_px = options.windows_px or (FUSION_WINDOWS_PX if name == "fusion" else WINDOWS_PX)
+    own = "loss" if name == "fusion" else "either"
     null = NullOptions(prior_landslide=options.prior_landslide, direction=options.direction or own)
-    detector = _pixelwise(options.detector, null, windows_px)
+    detector = _pixelwise(name, null, windows_px)
     if options.despeckle:
         detector = DespeckledDetector(detector)
-    if options.detector == "fusion" or windows_px == (1,):
+    if name == "fusion" or windows_px == (1,):
         return detector
     return PooledDetector(detector, windows_px, null)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from headscarp.features.change import Change
+from headscarp.vocabulary import OrbitState
 
 
 class FittedDetector(Protocol):
@@ -30,7 +32,7 @@ class FittedDetector(Protocol):
         ...
 
     def null_density(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Density of the score where nothing happened, weighted by its prior."""
+        """Density of the score where nothing happened, weighted by its prior; NaN: no null is known."""
         ...
 
     def record(self) -> dict[str, Any]:
@@ -64,5 +66,69 @@ class Detector(Protocol):
         sample : Dataset
             A change on ``(orbit, polarization, patch, y, x)`` or ``(orbit, polarization, y, x)``; see
             :mod:`headscarp.detect.sample`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class StackFacts:
+    """What a trained detector must know of a stack before a pixel is read.
+
+    Attributes
+    ----------
+    polarizations : dict of OrbitState to frozenset of str
+        Seen by the orbits of each state.
+    has_dem : bool
+    rasters : frozenset of str
+        Names of the rasters that are declared.
+    spacing_m : float
+        Pixel size of the grid.
+    pooling : str
+        How dates are pooled into medians.
+    pre_dates, post_dates : (int, int)
+        Fewest and most dates of an orbit.
+    series_dates : int
+        Most dates of an orbit state, all its orbits together.
+    """
+
+    polarizations: dict[OrbitState, frozenset[str]]
+    has_dem: bool
+    rasters: frozenset[str]
+    spacing_m: float
+    pooling: str
+    pre_dates: tuple[int, int]
+    post_dates: tuple[int, int]
+    series_dates: int
+
+
+@runtime_checkable
+class TrainedDetector(Detector, Protocol):
+    """A detector that has learned from labels elsewhere: its fit ignores the sample, so none is cut.
+
+    Its score is one of all orbits together: there are none of single orbits.
+    """
+
+    @property
+    def block_px(self) -> int:
+        """Side of the ground that it scores at once, a multiple of its stride: wider than a tile."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which it takes ground for a landslide."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of its map must know, in plain sentences."""
+        ...
+
+    def suited(self, stack: StackFacts) -> TrainedDetector:
+        """The detector made ready for a stack.
+
+        Raises
+        ------
+        HeadscarpError
+            If the stack lacks what it looks at, or its pixels are of another size.
         """
         ...

@@ -43,8 +43,8 @@ FloatArray = NDArray[np.float32]
 
 DATES, DAYS = "dates_db", "days"
 """Variables that detectors may ask for by the first name: each date, dB, on ``(orbit, polarization, time,
-y, x)``, dates before the event first; and its days since the first date after it, on ``(orbit, time)``. NaN
-pads orbits with fewer dates."""
+y, x)``, dates before the event first; and its days since the first date of any orbit after it, on ``(orbit,
+time)``. NaN pads orbits with fewer dates."""
 SECONDS_A_DAY = 86400.0
 
 
@@ -178,6 +178,10 @@ def change_of_stacks(
     _refuse_different_grids({label: stacks[label] for label in splits})
     polarizations = in_order({pol for label in splits for pol in polarizations_of(stacks[label])})
     changes = [change_of_stack(stacks[label], splits[label], polarizations, moments) for label in splits]
+    if DATES in moments:
+        changes = _since_the_first(
+            changes, [_first_post_day(stacks[label], splits[label]) for label in splits]
+        )
     together = _side_by_side(_as_many_dates(changes), "orbit", list(splits))
     states = [stacks[label].attrs["orbit_state"] for label in splits]
     grid = stacks[next(iter(splits))].coords
@@ -264,15 +268,31 @@ def _dates_of(
 ) -> dict[str, tuple[tuple[str, ...], NDArray[Any]]]:
     """Each date in decibels, before the event first, and its days since the first date after it."""
     places = [*split.pre, *split.post]
-    times = stack["time"].values[places].astype("datetime64[s]").astype(np.float64)
     shape = (len(polarizations), len(places), stack.sizes["y"], stack.sizes["x"])
     dates = np.full(shape, np.nan, np.float32)
     for i, pol in enumerate(polarizations):
         if pol in sides:
             dates[i] = to_db(np.concatenate(sides[pol]))
-    since = times[len(split.pre)] if split.post else times[-1]
-    days = ((times - since) / SECONDS_A_DAY).astype(np.float32)
+    days = (_days(stack)[places] - _first_post_day(stack, split)).astype(np.float32)
     return {DATES: (("polarization", "time", "y", "x"), dates), DAYS: (("time",), days)}
+
+
+def _days(stack: Stack) -> NDArray[np.float64]:
+    """Days of the dates since 1970."""
+    seconds = stack["time"].values.astype("datetime64[s]").astype(np.float64)
+    return np.asarray(seconds / SECONDS_A_DAY, dtype=np.float64)
+
+
+def _first_post_day(stack: Stack, split: Split) -> float:
+    """Day of the first date after the event; of the last before it where there is none."""
+    return float(_days(stack)[split.post[0] if split.post else split.pre[-1]])
+
+
+def _since_the_first(changes: Sequence[Change], first_days: Sequence[float]) -> list[Change]:
+    """Changes whose days count from the first date after the event of any orbit: their dates interleave."""
+    origin = min(first_days)
+    shifts = [np.float32(first - origin) for first in first_days]
+    return [own.assign({DAYS: own[DAYS] + shift}) for own, shift in zip(changes, shifts, strict=True)]
 
 
 def _as_many_dates(changes: Sequence[Change]) -> list[Change]:

@@ -30,7 +30,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,6 +194,65 @@ def observed(features: FeatureSet, values: FloatArray) -> NDArray[np.bool_]:
         values = values.reshape(-1, *values.shape[2:])
     finite = np.isfinite(values[..., radar, :, :])
     return np.asarray(finite.any(axis=tuple(range(finite.ndim - 2))))
+
+
+class Inputs(NamedTuple):
+    """What a network is to look at, before it is normalised.
+
+    Attributes
+    ----------
+    values : ndarray of float32
+        As :func:`form_features` gives them; NaN in every channel where not seen, those of the land too, so
+        that the rim of a tile, of a chip, of the grid and of the scenes are one and the same.
+    seen : ndarray of bool, shape (y, x)
+        Where a channel that the radar sees has a value, and an orbit has dates before and after.
+    """
+
+    values: FloatArray
+    seen: NDArray[np.bool_]
+
+
+def form_inputs(features: FeatureSet, change: Change) -> Inputs:
+    """Channels of a set, blank where nothing was seen: what chips hold and what a map gives a network.
+
+    Parameters
+    ----------
+    features : FeatureSet
+    change : Dataset
+        On ``(orbit, polarization, y, x)``, with ``features.needs``.
+    """
+    values = form_features(features, change)
+    paired = np.isfinite(change["change_db"].transpose("orbit", "polarization", "y", "x").values)
+    seen = observed(features, values) & paired.any(axis=(0, 1))
+    return Inputs(np.where(seen, values, np.float32(np.nan)), seen)
+
+
+def normalise(x: FloatArray, features: FeatureSet, mean: FloatArray, std: FloatArray) -> FloatArray:
+    r"""Normalise features, :math:`(x - \mu) / \sigma`; what has no value becomes 0, the training mean.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (channel, y, x), (2, channel, y, x) or (time, channel, y, x)
+        One scene or chip, or any number of them along leading axes.
+    features : FeatureSet
+    mean, std : ndarray of float32, shape (features.channels,)
+        Over the training chips: they travel with the weights.
+
+    Returns
+    -------
+    ndarray of float32
+        New, finite, of the shape of `x`.
+
+    Examples
+    --------
+    >>> own = FeatureSet(name="own", channels=("change_vv_fused_db",))
+    >>> normalise(np.array([[[3, np.nan]]], np.float32), own, np.float32([1]), np.float32([4])).tolist()
+    [[[0.5, 0.0]]]
+    """
+    sides = (2,) if features.form == "pair" else ()
+    shape = (*sides, features.network_channels, 1, 1)
+    scaled = (x - np.reshape(mean, shape)) / np.reshape(std, shape)
+    return np.where(np.isfinite(scaled), scaled, 0).astype(np.float32)
 
 
 def series_days(features: FeatureSet, change: Change) -> FloatArray:

@@ -1,1 +1,1 @@
-"""Prediction: a trained network in the place of a detector."""
+"""Prediction: a checkpoint as a detector of the map."""

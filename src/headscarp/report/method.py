@@ -108,10 +108,15 @@ def _say_view(terrain: TerrainRecord) -> str:
 
 def _tell_change(record: RunRecord) -> list[str]:
     count = say_count(len(record.orbits), "orbit")
-    return [
+    medians = (
         "For each orbit and polarisation, the scenes before the event are reduced to their "
         "median, and so are those after it, both in linear power. The change is the median before "
-        "minus the median after, in dB, so a positive change is a loss of backscatter.",
+        "minus the median after, in dB, so a positive change is a loss of backscatter."
+    )
+    if is_network(record):
+        return [medians]
+    return [
+        medians,
         "The regional shift of each orbit, its robust median change, is taken out"
         f"{_say_shifts(record)}: it stems from rain, season or calibration, not from landslides. "
         f"The orbits ({count}) are then fused into one change per polarisation.",
@@ -138,6 +143,28 @@ def _say_score(record: RunRecord) -> str:
     pooled = f" It is pooled over windows of {', '.join(map(str, windows))} pixels." if windows != [1] else ""
     clean = " The composites were despeckled first." if "despeckle" in record.detector.fitted else ""
     return f"{_SCORES.get(record.detector.name, '')}{pooled}{clean}"
+
+
+def is_network(record: RunRecord) -> bool:
+    """Whether the map comes from a trained network rather than from a detector that learned from the area."""
+    return "checkpoint_sha256" in record.detector.fitted
+
+
+def _tell_network(record: RunRecord) -> list[str]:
+    detector, fitted = record.detector, record.detector.fitted
+    options, features, trained = fitted["network"], fitted["features"], fitted["trained"]
+    temperature = fitted["temperature"]
+    calibrated = "" if temperature is None else f", calibrated by a temperature of {temperature:.3g}"
+    return [
+        f"A network, {options['network']} with {options['filters']} filters, looks at the channels of "
+        f"“{features['name']}”: {', '.join(features['channels'])}. It was trained elsewhere "
+        f"({trained['epochs']} epochs, seed {trained['seed']}, {trained['created_utc'][:10]}; checkpoint "
+        f"{fitted['checkpoint_sha256'][:12]}) and learned nothing from this area: on ground unlike "
+        "that of its training its probability cannot be trusted.",
+        f"The probability of a landslide is the network’s own{calibrated}. Ground with a probability of "
+        f"{detector.threshold:.3g} or more is flagged ({detector.threshold_source}); connected flagged ground "
+        f"of at least {say_number(record.results.min_area_m2)} m² becomes a polygon.",
+    ]
 
 
 def _tell_detector(record: RunRecord) -> list[str]:
@@ -182,4 +209,5 @@ def tell_method(record: RunRecord) -> list[str]:
     list[str]
         Paragraphs.
     """
-    return [*_tell_change(record), *_tell_detector(record), _tell_terrain(record.terrain)]
+    found = _tell_network(record) if is_network(record) else _tell_detector(record)
+    return [*_tell_change(record), *found, _tell_terrain(record.terrain)]

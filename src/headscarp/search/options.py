@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from headscarp.models.options import FILTERS_STEP
-
+FILTERS_STEP = 8
+"""Of ``models.options``; written again, since options are read by commands that need no torch."""
 Method = Literal["grid", "random", "halving"]
 
 

@@ -1,1 +1,1 @@
-"""Training: losses, the engine, the search for hyperparameters."""
+"""Training: losses, the engine, transfer."""

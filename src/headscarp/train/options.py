@@ -7,8 +7,18 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from headscarp.models import BODIES, Head
-
+NETWORKS = (
+    "unet",
+    "attention_unet",
+    "segnet",
+    "dppa_unet",
+    "convlstm_unet",
+    "utae",
+    "segformer",
+    "siamese_unet",
+)
+"""Names in ``models.BODIES``; written again, since options are read by commands that need no torch."""
+Head = Literal["classification", "regression"]
 LossName = Literal["dice", "dice_printed", "bce", "bce_dice", "focal", "tversky", "l1", "ssim", "gradient"]
 Schedule = Literal["constant", "cosine"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
@@ -19,15 +29,15 @@ class NetworkChoice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    network: str = Field("dppa_unet", description=f"One of {', '.join(BODIES)}.")
+    network: str = Field("dppa_unet", description=f"One of {', '.join(NETWORKS)}.")
     filters: int = Field(16, ge=8, multiple_of=8, description="Width of the finest level.")
-    head: Head = Field(Head.CLASSIFICATION, description="classification or regression.")
+    head: Head = Field("classification", description="classification or regression.")
 
     @field_validator("network")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in BODIES:
-            raise ValueError(f"one of {', '.join(BODIES)} is wanted")
+        if name not in NETWORKS:
+            raise ValueError(f"one of {', '.join(NETWORKS)} is wanted")
         return name
 
 
@@ -37,6 +47,10 @@ class FitOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     loss: LossName = Field("dice", description="What is minimised: docs/training.md.")
+    dice_classes: Literal["landslide", "both"] = Field(
+        "landslide",
+        description="Classes whose Dice losses are summed: landslide alone, or both as in Pan & Shi (2023).",
+    )
     batch_size: int = Field(16, ge=1, description="Chips in a step, of all processes together.")
     learning_rate: float = Field(5e-4, gt=0, description="Of Adam.")
     schedule: Schedule = Field("constant", description="Of the learning rate: constant, or cosine to 0.")

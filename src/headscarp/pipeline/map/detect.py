@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from headscarp.detect.protocol import FittedDetector
@@ -16,7 +17,7 @@ from headscarp.features.terrain import Exclusion
 from headscarp.geometry.observable import Observable
 from headscarp.grid import Tile, pixel_area_m2
 from headscarp.pipeline.map.plan import Plan
-from headscarp.pipeline.map.tiles import StoredTile
+from headscarp.pipeline.map.stored import StoredTile
 from headscarp.pipeline.stages import Stages
 from headscarp.polygons import ORBIT_SCORE, PolygonOptions, ProbabilityTile, find_landslides
 from headscarp.record import FalseAlarms
@@ -82,7 +83,12 @@ class TileMap(NamedTuple):
 
 
 def write_map(
-    plan: Plan, stored: Sequence[StoredTile], fitted: FittedDetector, folder: Path, stages: Stages
+    plan: Plan,
+    stored: Sequence[StoredTile],
+    fitted: FittedDetector,
+    folder: Path,
+    stages: Stages,
+    by_orbit: bool = True,
 ) -> Sums:
     """Score every tile and write the rasters of the run; return the areas.
 
@@ -96,11 +102,13 @@ def write_map(
         Run folder to write into.
     stages : Stages
         Told of the progress.
+    by_orbit : bool
+        Whether the detector scores single orbits: if so, each has a band.
     """
     first = stored[0].change()
-    writers = _writers(plan, first, folder) if first is not None else {}
+    writers = _writers(plan, first, folder, by_orbit) if first is not None else {}
     sums = Sums()
-    for part in stages.map("writing the map", lambda tile: _map_tile(tile, fitted), stored):
+    for part in stages.map("writing the map", lambda tile: _map_tile(tile, fitted, by_orbit), stored):
         for name, writer in writers.items():
             writer.write(part.tile, part.rasters[name])
         _add(sums, part)
@@ -124,7 +132,7 @@ def map_pseudo_event(stored: Sequence[StoredTile], fitted: FittedDetector, stage
     def one(tile: StoredTile) -> None:
         change = tile.change(pseudo=True)
         if change is not None:
-            probability = tile.inner(fitted.probability(fitted.score(change)).values)
+            probability = fitted.probability(_score(tile, change, fitted, pseudo=True)).values
             tile.keep_pseudo_probability(_without_excluded(probability, tile.terrain()))
 
     for _ in stages.map("pseudo-event", one, stored):
@@ -158,8 +166,8 @@ def count_false_alarms(stored: Sequence[StoredTile], options: PolygonOptions, cr
     return PseudoCount(options.threshold, found, float(areas[0]), float(areas[1]))
 
 
-def band_names(change: Change) -> dict[str, list[str]]:
-    """Descriptions of the bands of each raster."""
+def band_names(change: Change, by_orbit: bool = True) -> dict[str, list[str]]:
+    """Descriptions of the bands of each raster; of scores by orbit, where there are any."""
     pols = [str(pol).lower() for pol in change["polarization"].values]
     states = sorted(set(change["orbit_state"].values.tolist()))
     orbits = [str(orbit).replace(" ", "_") for orbit in change["orbit"].values]
@@ -167,7 +175,7 @@ def band_names(change: Change) -> dict[str, list[str]]:
         PROBABILITY: ["probability"],
         CHANGE: [f"change_{pol}_fused_db" for pol in pols]
         + [f"change_{pol}_{state}_db" for state in states for pol in pols],
-        SCORE: ["score", *(f"{ORBIT_SCORE}{orbit}" for orbit in change["orbit"].values)],
+        SCORE: ["score", *(f"{ORBIT_SCORE}{orbit}" for orbit in change["orbit"].values if by_orbit)],
         OBSERVATIONS: [f"{side}_count_{orbit}" for orbit in orbits for side in ("pre", "post")],
         TERRAIN: ["slope_deg", "hillshade", "exclusion"],
         OBSERVABLE: ["observable"],
@@ -193,8 +201,8 @@ def polarization_of(band: str) -> Polarization | None:
     return band.split("_")[1].upper()  # type: ignore[return-value]
 
 
-def _writers(plan: Plan, change: Change, folder: Path) -> dict[str, RasterWriter]:
-    names = band_names(change)
+def _writers(plan: Plan, change: Change, folder: Path, by_orbit: bool) -> dict[str, RasterWriter]:
+    names = band_names(change, by_orbit)
     tags = {
         "event_utc": plan.event.time_utc.isoformat(),
         "change": "dB, median before minus median after: positive is a loss of backscatter",
@@ -216,19 +224,26 @@ def _writers(plan: Plan, change: Change, folder: Path) -> dict[str, RasterWriter
     return writers
 
 
-def _map_tile(stored: StoredTile, fitted: FittedDetector) -> TileMap:
+def _score(tile: StoredTile, wide: Change, fitted: FittedDetector, pseudo: bool = False) -> xr.DataArray:
+    """Score of the tile itself: the one that was kept, else that of its change with the halo."""
+    kept = tile.score(pseudo)
+    values = tile.inner(fitted.score(wide).values) if kept is None else kept
+    return xr.DataArray(values, dims=("y", "x"))
+
+
+def _map_tile(stored: StoredTile, fitted: FittedDetector, by_orbit: bool) -> TileMap:
     wide = stored.change()
     if wide is None:
         raise RuntimeError(f"{stored.path} holds no change")
     terrain, change = stored.terrain(), stored.inner_change(wide)
-    score = fitted.score(wide)
-    probability = _without_excluded(stored.inner(fitted.probability(score).values), terrain)
-    orbit_scores = stored.inner(fitted.orbit_scores(wide).values)
+    score = _score(stored, wide, fitted)
+    probability = _without_excluded(fitted.probability(score).values, terrain)
+    orbit_scores = [stored.inner(fitted.orbit_scores(wide).values)] if by_orbit else []
     valid = np.isfinite(change["change_db"].values).any(axis=1)
     rasters: dict[str, NDArray[np.generic]] = {
         PROBABILITY: probability[None],
         CHANGE: np.concatenate([fuse(change).values, *_states(change)]),
-        SCORE: np.concatenate([stored.inner(score.values)[None], orbit_scores]),
+        SCORE: np.concatenate([score.values[None], *orbit_scores]),
         OBSERVATIONS: _counts(change),
     }
     if terrain:

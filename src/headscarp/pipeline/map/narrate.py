@@ -10,25 +10,21 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from headscarp.detect.options import DetectorName
-from headscarp.detect.protocol import FittedDetector
-from headscarp.detect.sample import counted_pixels, counted_values
-from headscarp.features.change import fuse
+from headscarp.detect.protocol import Detector, FittedDetector
 from headscarp.grid import crs_wkt, is_geographic, metres_per_unit, pixel_area_m2, tiles, unit_of
 from headscarp.ingest.area import inside
 from headscarp.ingest.raster import read_sha256
 from headscarp.ingest.stack import stack_label
 from headscarp.pipeline.map.detect import KM2, PseudoCount, Sums
-from headscarp.pipeline.map.notes import notes_of
+from headscarp.pipeline.map.notes import notes_of, notes_of_detector
 from headscarp.pipeline.map.plan import EARLIER, Plan
 from headscarp.pipeline.map.redraw import Drawn
+from headscarp.pipeline.map.scores import Scored, change_histograms, detector_record
 from headscarp.pipeline.map.tiles import Walk
 from headscarp.pipeline.stages import Stages
 from headscarp.polygons import PolygonOptions
 from headscarp.record import (
-    DetectorRecord,
     GridRecord,
-    HistogramRecord,
     InputRecord,
     OrbitRecord,
     PassRecord,
@@ -40,16 +36,6 @@ from headscarp.record import (
 from headscarp.scene import SceneFile
 from headscarp.vocabulary import Role
 
-HISTOGRAM_BINS = 120
-SCORE_NAMES: dict[DetectorName, str] = {
-    "fusion": "weighted evidence of a landslide",
-    "log-ratio": "standardised fused change",
-    "t-test": "combined normal score of the t-test",
-    "mahalanobis": "signed normal score of the distance",
-    "cusum": "standardised cumulative sum",
-}
-"""What the score of each detector is, for the report."""
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -57,6 +43,7 @@ class Facts:
 
     plan: Plan
     walk: Walk
+    detector: Detector
     fitted: FittedDetector
     sums: Sums
     drawn: Drawn
@@ -76,6 +63,7 @@ def compose_record(facts: Facts) -> RunRecord:
     """Compose the record of a run; reads every input once more for its SHA-256."""
     plan, fitted = facts.plan, facts.fitted.record()
     orbits = _orbits(plan, fitted.get("regional_shift_db", {}))
+    scored = Scored(plan, facts.walk, facts.detector, facts.fitted)
     return RunRecord(
         headscarp=facts.versions["headscarp"],
         command=facts.command,
@@ -92,13 +80,16 @@ def compose_record(facts: Facts) -> RunRecord:
         orbits=orbits,
         polarizations=facts.walk.sample["polarization"].values.tolist(),
         grid=_grid(plan),
-        histograms=_histograms(facts.walk),
-        detector=_detector(facts, fitted),
+        histograms=change_histograms(facts.walk),
+        detector=detector_record(scored, facts.polygons.threshold, facts.threshold_source),
         pseudo_event=_pseudo_event(facts),
         passes=facts.passes,
         terrain=_terrain(facts),
         results=_results(facts),
-        notes=list(notes_of(facts.plan, facts.sums, orbits, facts.pseudo_problem)),
+        notes=[
+            *notes_of(facts.plan, facts.sums, orbits, facts.pseudo_problem),
+            *notes_of_detector(facts.plan, facts.detector),
+        ],
         stages=facts.stages.records,
         versions=facts.versions,
     )
@@ -191,40 +182,6 @@ def _grid(plan: Plan) -> GridRecord:
         spacing=abs(t.a),
         unit=unit_of(geobox),
         source=plan.grid.source,
-    )
-
-
-def _histograms(walk: Walk) -> dict[str, HistogramRecord]:
-    """Histograms of the fused change in dB over the sample, by polarisation."""
-    fused = fuse(counted_pixels(walk.sample))
-    return {str(pol): _histogram(fused.sel(polarization=pol).values) for pol in fused["polarization"].values}
-
-
-def _histogram(values: np.ndarray[Any, Any]) -> HistogramRecord:
-    """Counts between the extreme thousandths; values beyond fall into the outermost bins."""
-    valid = values[np.isfinite(values)]
-    if valid.size == 0:
-        return HistogramRecord(edges=[0.0, 1.0], counts=[0])
-    low, high = np.quantile(valid, [0.0005, 0.9995])
-    edges = np.linspace(low, max(high, low + 1e-3), HISTOGRAM_BINS + 1)
-    counts, _ = np.histogram(np.clip(valid, edges[0], edges[-1]), edges)
-    return HistogramRecord(edges=edges.tolist(), counts=counts.tolist())
-
-
-def _detector(facts: Facts, fitted: dict[str, Any]) -> DetectorRecord:
-    scores = counted_values(facts.fitted.score(facts.walk.sample), facts.walk.sample)
-    histogram = _histogram(scores)
-    edges = np.array(histogram.edges)
-    density = facts.fitted.null_density((edges[:-1] + edges[1:]) / 2.0)
-    expected = density * np.diff(edges) * np.isfinite(scores).sum()
-    return DetectorRecord(
-        name=facts.plan.options.detect.detector,
-        threshold=facts.polygons.threshold,
-        threshold_source=facts.threshold_source,
-        fitted=fitted,
-        score=histogram,
-        score_name=SCORE_NAMES[facts.plan.options.detect.detector],
-        null_density=expected.tolist(),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from headscarp.detect.protocol import Detector, TrainedDetector
 from headscarp.event import SEASON_GAP_DAYS, season_gap_days
 from headscarp.pipeline.map.detect import Sums
 from headscarp.pipeline.map.plan import Plan
@@ -52,6 +53,22 @@ def notes_of(plan: Plan, sums: Sums, orbits: Sequence[OrbitRecord], pseudo_probl
         yield "No DEM was given: no slope limit, no water mask, no hillshade, no slope per landslide."
     if pseudo_problem or plan.pseudo is None:
         yield f"False alarms were not measured. {pseudo_problem or plan.pseudo_note}"
+
+
+def notes_of_detector(plan: Plan, detector: Detector) -> Iterator[str]:
+    """What a trained detector's map lacks, and where the stack differs from its training; else nothing."""
+    if not isinstance(detector, TrainedDetector):
+        return
+    yield (
+        f"The probability is that of a trained network, {detector.name}: it holds as far as this event is "
+        "like those it was trained on. It sees all orbits at once, so no orbit is scored alone."
+    )
+    yield from detector.notes
+    if plan.steps:
+        yield (
+            "How the map firmed up pass by pass was not worked out: a network's answer to fewer dates "
+            "would cost as much again for each step. Map with --as-of to see one."
+        )
 
 
 def _note_polarization(polarizations: Sequence[str]) -> Iterator[str]:

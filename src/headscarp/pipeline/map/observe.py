@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
 from headscarp.features.change import Change, Split, change_of_stacks
 from headscarp.features.sets import RASTER
@@ -19,6 +20,8 @@ from headscarp.grid import Tile, expand, spacing_m
 from headscarp.ingest.area import inside
 from headscarp.ingest.categories import read_codes
 from headscarp.ingest.dem import read_height
+from headscarp.ingest.raster import Source, read_converted, read_header
+from headscarp.pipeline.map.declared import holds_codes
 from headscarp.pipeline.map.plan import Plan
 
 MAPPED = ("slope_deg", "hillshade", "exclusion", "observable")
@@ -122,7 +125,10 @@ def read_terrain(plan: Plan, tile: Tile, change: Change, halo_px: int) -> dict[s
 def read_rasters(
     needs: Collection[str], rasters: Mapping[str, Path], tile: Tile, halo_px: int
 ) -> dict[str, NDArray[np.generic]]:
-    """Declared rasters on a tile and its halo, by the variable's name; nearest pixel, NaN where unknown.
+    """Declared rasters on a tile and its halo, by the variable's name; NaN where unknown.
+
+    Whole numbers are codes of categories, each taken from the nearest pixel; others are quantities,
+    interpolated bilinearly, or averaged where the raster is much finer.
 
     Parameters
     ----------
@@ -135,7 +141,16 @@ def read_rasters(
     """
     wide = expand(tile.geobox, halo_px)
     names = [need.removeprefix(RASTER) for need in needs if need.startswith(RASTER)]
-    return {f"{RASTER}{name}": read_codes(rasters[name], wide) for name in names}
+    return {f"{RASTER}{name}": _read_raster(rasters[name], wide) for name in names}
+
+
+def _read_raster(path: Path, geobox: GeoBox) -> NDArray[np.float32]:
+    if holds_codes(path):
+        return read_codes(path, geobox)
+    header = read_header(path)
+    nodata = np.float32(np.nan if header.nodata is None else header.nodata)
+    source = Source(path, 1, header.geobox)
+    return read_converted(source, geobox, lambda x: np.where(x == nodata, np.float32(np.nan), x))
 
 
 def _load(stack: xr.Dataset, tile: Tile, halo_px: int) -> xr.Dataset:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from headscarp.detect.sample import COUNTED
 from headscarp.features.change import Change
 from headscarp.grid import Tile
+from headscarp.pipeline.map.resume import write_arrays
 
 SAMPLE_PX = 400_000
 """Pixels, at most about, from which detectors learn the noise: every so-manieth patch of a larger map."""
@@ -94,6 +95,44 @@ def cut_patches(change: Change, layout: Layout) -> Change | None:
     return together.transpose(*_DIMS)
 
 
+def thin_step(covered_px: float) -> int:
+    """Pixels along each side from one that is taken to the next, where single pixels are enough.
+
+    Examples
+    --------
+    >>> thin_step(100), thin_step(4 * SAMPLE_PX)
+    (1, 2)
+    """
+    return max(1, int(np.ceil(np.sqrt(covered_px / SAMPLE_PX))))
+
+
+def thin(values: NDArray[Any], tile: Tile, step: int) -> NDArray[Any]:
+    """Every so-manieth row and column of the whole grid, of an array of shape (..., y, x) on a tile."""
+    return values[..., -tile.rows.start % step :: step, -tile.cols.start % step :: step]
+
+
+def cut_pixels(change: Change, tile: Tile, step: int) -> Change | None:
+    """Single pixels of a tile's change as patches of one pixel, for figures; none where none has a change.
+
+    Parameters
+    ----------
+    change : Dataset
+        On the tile itself.
+    tile : Tile
+    step : int
+        Of :func:`thin_step`.
+    """
+    fields = ("change_db", "pre_count", "post_count")
+    ordered = change[list(fields)].transpose("orbit", "polarization", "y", "x")
+    taken = {name: thin(ordered[name].values, tile, step) for name in fields}
+    seen = np.isfinite(taken["change_db"]).any(axis=(0, 1))
+    if not seen.any():
+        return None
+    pixels = {name: (_DIMS, values[..., seen, None, None]) for name, values in taken.items()}
+    coords = {name: change[name].variable for name in ("orbit", "polarization", "orbit_state")}
+    return xr.Dataset(pixels, coords=coords)
+
+
 def join(samples: Sequence[Change]) -> Change:
     """Patches of all tiles, one after the other."""
     return xr.concat(samples, dim="patch", join="outer", data_vars="minimal", coords="minimal")
@@ -102,7 +141,7 @@ def join(samples: Sequence[Change]) -> Change:
 def write_sample(path: Path, sample: Change) -> None:
     """Keep patches in a scratch file."""
     arrays: dict[str, Any] = {str(name): variable.values for name, variable in sample.variables.items()}
-    np.savez(path, **arrays)
+    write_arrays(path, arrays)
 
 
 def read_sample(path: Path) -> Change:

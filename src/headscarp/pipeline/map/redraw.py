@@ -15,7 +15,7 @@ from headscarp.config import load_options
 from headscarp.geometry.observable import Observable
 from headscarp.grid import crs_wkt, pixel_area_m2, tiles
 from headscarp.pipeline.map.detect import KM2, polarization_of
-from headscarp.polygons import PolygonOptions, ProbabilityTile, find_landslides
+from headscarp.polygons import ORBIT_SCORE, PolygonOptions, ProbabilityTile, find_landslides
 from headscarp.record import ResultRecord, RunRecord
 from headscarp.report import write_report
 from headscarp.run_folder import (
@@ -111,7 +111,15 @@ def draw_run(folder: Path, options: PolygonOptions) -> Drawn:
             yield part
 
     landslides = find_landslides(counted(), crs, options)
+    if not _has_orbit_scores(folder):
+        landslides = landslides.drop(columns="orbits_agreeing")
     return Drawn(landslides, sum(flagged_m2))
+
+
+def _has_orbit_scores(folder: Path) -> bool:
+    """Whether orbits were scored alone, so that their agreement means anything."""
+    with RasterReader(folder / SCORE) as raster:
+        return any(band.startswith(ORBIT_SCORE) for band in raster.bands)
 
 
 def _parts(folder: Path, threshold: float) -> Iterator[ProbabilityTile]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import platform
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,35 +13,26 @@ from pathlib import Path
 import rasterio
 
 from headscarp.config import MapOptions
-from headscarp.detect.options import make_detector
-from headscarp.detect.protocol import Detector, FittedDetector
+from headscarp.detect.protocol import Detector, FittedDetector, TrainedDetector
 from headscarp.errors import HeadscarpError, OptionsError
 from headscarp.grid import crs_wkt
+from headscarp.pipeline.map.blocks import score_blocks
 from headscarp.pipeline.map.detect import LADDER, PseudoCount, count_false_alarms, map_pseudo_event, write_map
 from headscarp.pipeline.map.firming import measure_firming
+from headscarp.pipeline.map.method import Method, stated_method
 from headscarp.pipeline.map.narrate import Facts, compose_record
 from headscarp.pipeline.map.plan import Plan, make_plan
 from headscarp.pipeline.map.redraw import draw_run
+from headscarp.pipeline.map.resume import Tell, run_key, scratch_folder, tell_nobody
 from headscarp.pipeline.map.tiles import Walk, walk_tiles
 from headscarp.pipeline.provenance import command_line, source_commit
 from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
-from headscarp.polygons import PolygonOptions
 from headscarp.record import RunRecord
 from headscarp.report import write_report
-from headscarp.run_folder import staged_folder, write_landslides, write_record
-from headscarp.validation import Validation, read_validation
+from headscarp.run_folder import refuse_taken, staged_folder, write_landslides, write_record
 
 _BISECTIONS = 12
 _LOWEST, _HIGHEST = 0.05, 0.999999
-
-
-@dataclass(frozen=True)
-class Method:
-    """The detector, and the threshold that the options or the validation state."""
-
-    detector: Detector
-    threshold: float
-    source: str
 
 
 @dataclass(frozen=True)
@@ -55,9 +45,15 @@ class Threshold:
 
 
 def run_map(
-    options: MapOptions, out: Path, overwrite: bool = False, progress: Progress = silent
+    options: MapOptions,
+    out: Path,
+    overwrite: bool = False,
+    progress: Progress = silent,
+    tell: Tell = tell_nobody,
 ) -> RunRecord:
     """Map landslides from scenes and an event date into a run folder.
+
+    A run that was killed goes on where it was when it is called again with the same options and inputs.
 
     Parameters
     ----------
@@ -69,6 +65,8 @@ def run_map(
         Replace a run that stands there.
     progress : callable, optional
         Told of each stage's progress.
+    tell : callable, optional
+        Told, in a sentence, when the run goes on with an interrupted one.
 
     Returns
     -------
@@ -81,17 +79,30 @@ def run_map(
         On bad input; nothing is written then, and a run that stood there is untouched.
     """
     started, stages = datetime.now(UTC), Stages(progress)
-    with staged_folder(out, overwrite) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
+    refuse_taken(out, overwrite)
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
         with stages.stage("plan"):
             method = stated_method(options)
             plan = make_plan(options)
-        with tempfile.TemporaryDirectory(prefix=".scratch.", dir=folder) as scratch:
-            record = _map(plan, method, folder, Path(scratch), stages, started)
-        write_record(folder, record)
-        with stages.stage("report"):
-            write_report(folder)
-        record = record.model_copy(update={"stages": stages.records, "finished_utc": datetime.now(UTC)})
-        write_record(folder, record)
+            method = method.suited(plan)
+            key = run_key(plan, {"versions": _versions(), "commit": source_commit()})
+        with (
+            scratch_folder(out, key, tell) as scratch,
+            staged_folder(out, overwrite, within=scratch) as folder,
+        ):
+            return _write(plan, method, folder, scratch, stages, started)
+
+
+def _write(
+    plan: Plan, method: Method, folder: Path, scratch: Path, stages: Stages, started: datetime
+) -> RunRecord:
+    """Fill the run folder: rasters, polygons, record, report, and the record again with all stages."""
+    record = _map(plan, method, folder, scratch, stages, started)
+    write_record(folder, record)
+    with stages.stage("report"):
+        write_report(folder)
+    record = record.model_copy(update={"stages": stages.records, "finished_utc": datetime.now(UTC)})
+    write_record(folder, record)
     return record
 
 
@@ -105,13 +116,17 @@ def _map(
     with stages.stage("pseudo-event"):
         pseudo, problem = _fit_pseudo(method.detector, walk)
         if pseudo is not None:
+            _score_blocks(plan, method.detector, walk, pseudo, stages, is_pseudo=True)
             map_pseudo_event(walk.stored, pseudo, stages)
         threshold = _threshold(plan, method, walk, pseudo, problem)
     with stages.stage("pass by pass"):
         passes = measure_firming(plan, walk, method.detector, fitted, threshold.value, stages)
     polygons = plan.options.polygons.model_copy(update={"threshold": threshold.value})
+    with stages.stage("score"):
+        _score_blocks(plan, method.detector, walk, fitted, stages)
     with stages.stage("map"):
-        sums = write_map(plan, walk.stored, fitted, folder, stages)
+        by_orbit = not isinstance(method.detector, TrainedDetector)
+        sums = write_map(plan, walk.stored, fitted, folder, stages, by_orbit)
     with stages.stage("polygons"):
         drawn = draw_run(folder, polygons)
         write_landslides(folder, drawn.landslides)
@@ -119,6 +134,7 @@ def _map(
         facts = Facts(
             plan=plan,
             walk=walk,
+            detector=method.detector,
             fitted=fitted,
             sums=sums,
             drawn=drawn,
@@ -134,6 +150,19 @@ def _map(
             versions=_versions(),
         )
         return compose_record(facts)
+
+
+def _score_blocks(
+    plan: Plan,
+    detector: Detector,
+    walk: Walk,
+    fitted: FittedDetector,
+    stages: Stages,
+    is_pseudo: bool = False,
+) -> None:
+    """Score the ground block by block, where the detector is trained; others score tile by tile."""
+    if isinstance(detector, TrainedDetector):
+        score_blocks(plan.geobox, walk.stored, detector, fitted, stages, is_pseudo)
 
 
 def _fit_pseudo(detector: Detector, walk: Walk) -> tuple[FittedDetector | None, str]:
@@ -198,33 +227,6 @@ def _odds(probability: float) -> float:
 
 def _from_odds(log_odds: float) -> float:
     return round(1.0 / (1.0 + math.exp(-log_odds)), 7)
-
-
-def stated_method(options: MapOptions) -> Method:
-    """Detector and stated threshold: the one given, else the validation's, else the default.
-
-    Raises
-    ------
-    OptionsError
-        If the validation cannot be read, or does not fit the detector or the calibration.
-    """
-    detect, stated = options.detect, options.polygons
-    if detect.validation is None:
-        return Method(make_detector(detect), stated.threshold, _source(stated))
-    validation = read_validation(detect.validation)
-    detector = make_detector(detect, validation)
-    if "threshold" in stated.model_fields_set:
-        return Method(detector, stated.threshold, f"given, not the {_best_f1(validation)}")
-    return Method(detector, validation.threshold_for(detect.calibration), _best_f1(validation))
-
-
-def _best_f1(validation: Validation) -> str:
-    return f"best F1 on validation ground {validation.ground}"
-
-
-def _source(options: PolygonOptions) -> str:
-    is_default = options.threshold == PolygonOptions().threshold
-    return "default" if is_default else "given"
 
 
 def _no_pseudo_event(reason: str) -> OptionsError:

@@ -8,108 +8,35 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
-import xarray as xr
 from numpy.typing import NDArray
 
-from headscarp.detect.protocol import Detector
+from headscarp.detect.protocol import Detector, TrainedDetector
+from headscarp.errors import SceneError
 from headscarp.features.change import DATES, DAYS, Change
 from headscarp.grid import Tile, tiles
 from headscarp.ingest.stack import touches
-from headscarp.pipeline.map.observe import observe, read_land
+from headscarp.pipeline.map.observe import Observed, observe, read_land
 from headscarp.pipeline.map.patches import (
     STEP_SAMPLE_PX,
     Layout,
     cut_patches,
+    cut_pixels,
     join,
     lay_patches,
     patch_stride,
     read_sample,
+    thin_step,
     write_sample,
 )
 from headscarp.pipeline.map.plan import Plan
+from headscarp.pipeline.map.resume import write_arrays
+from headscarp.pipeline.map.stored import EVENT, PSEUDO, StoredTile
 from headscarp.pipeline.stages import Stages
 
 FloatArray = NDArray[np.float32]
 _FIELDS = ("change_db", "pre_count", "post_count")
 _GROUND = ("slope_deg", "observable")
 """Of the land, what every detector may use; others are named by its needs."""
-_DIMS = {DATES: ("orbit", "polarization", "time", "y", "x"), DAYS: ("orbit", "time")}
-"""Variables of a change that are on other dimensions than it."""
-EVENT, PSEUDO = "event", "pseudo"
-
-
-@dataclass(frozen=True)
-class StoredTile:
-    """A tile whose change lies in the scratch folder, with a halo around it."""
-
-    tile: Tile
-    path: Path
-    halo_px: int
-
-    def change(self, pseudo: bool = False) -> Change | None:
-        """Change of the event, or of the pseudo-event, halo included; none where there is no pair."""
-        name = PSEUDO if pseudo else EVENT
-        with np.load(self.path) as stored:
-            if f"{name}_change_db" not in stored:
-                return None
-            dims = ("orbit", "polarization", "y", "x")
-            named = {k.removeprefix(f"{name}_"): k for k in stored.files if k.startswith(f"{name}_")}
-            coords = ("orbit", "polarization", "orbit_state")
-            ground = {k: (("y", "x"), stored[k]) for k in stored.files if not k.startswith((EVENT, PSEUDO))}
-            return xr.Dataset(
-                {
-                    field: (_DIMS.get(field, dims), stored[key])
-                    for field, key in named.items()
-                    if field not in coords
-                }
-                | ground,
-                coords={
-                    "orbit": stored[named["orbit"]].tolist(),
-                    "polarization": stored[named["polarization"]].tolist(),
-                    "orbit_state": ("orbit", stored[named["orbit_state"]].tolist()),
-                },
-            )
-
-    def inner(self, values: NDArray[Any]) -> NDArray[Any]:
-        """What lies on the tile itself, of an array of shape (..., y, x) with the halo."""
-        rows, cols = self.tile.shape
-        halo = self.halo_px
-        return values[..., halo : halo + rows, halo : halo + cols]
-
-    def inner_change(self, change: Change) -> Change:
-        """What lies on the tile itself, of a change with the halo."""
-        rows, cols = self.tile.shape
-        halo = self.halo_px
-        return change.isel(y=slice(halo, halo + rows), x=slice(halo, halo + cols))
-
-    def keep_pseudo_probability(self, probability: FloatArray) -> None:
-        """Store the probability of the pseudo-event beside the changes."""
-        np.save(self._pseudo_path, probability)
-
-    def pseudo_probability(self) -> FloatArray | None:
-        """Probability of the pseudo-event; none where it has no pair."""
-        if not self._pseudo_path.is_file():
-            return None
-        return np.asarray(np.load(self._pseudo_path), dtype=np.float32)
-
-    def observable(self) -> NDArray[np.uint8] | None:
-        """Which orbits can see each pixel of the tile; none without a DEM."""
-        with np.load(self.path) as stored:
-            return self.inner(stored["observable"]) if "observable" in stored else None
-
-    @property
-    def _pseudo_path(self) -> Path:
-        return self.path.with_suffix(".pseudo.npy")
-
-    def step_path(self, step: int) -> Path:
-        """File of the tile's patches at an earlier step."""
-        return self.path.with_suffix(f".step{step}.npz")
-
-    def terrain(self) -> dict[str, FloatArray]:
-        """Slope, hillshade and exclusion code of the tile; empty without a DEM."""
-        with np.load(self.path) as stored:
-            names = ("slope_deg", "hillshade", "exclusion")
-            return {name: self.inner(stored[name]) for name in names if name in stored}
 
 
 @dataclass(frozen=True)
@@ -156,65 +83,103 @@ def walk_tiles(plan: Plan, detector: Detector, scratch: Path, stages: Stages) ->
         Told of the progress.
     """
     work = tiles_with_data(plan)
-    covered_px = _covered_px(plan)
-    strides = patch_stride(covered_px), patch_stride(covered_px, STEP_SAMPLE_PX)
-    stored: list[StoredTile] = []
-    samples: list[Change] = []
-    pseudo_samples: list[Change] = []
+    total_px = covered_px(plan)
+    strides = patch_stride(total_px), patch_stride(total_px, STEP_SAMPLE_PX)
+    step_px = thin_step(total_px)
 
-    def one(tile: Tile) -> _Processed | None:
-        return _process(plan, detector, tile, scratch, strides)
+    def one(tile: Tile) -> StoredTile | None:
+        trained = isinstance(detector, TrainedDetector)
+        stored = StoredTile(tile, scratch / _file_name(tile), 0 if trained else detector.halo_px)
+        if not stored.done_path.is_file():
+            seen = _store(plan, detector, stored)
+            if seen is not None and trained:
+                _keep_pixels(stored, seen, step_px)
+            elif seen is not None:
+                _keep_patches(plan, detector, stored, seen, strides)
+            stored.done_path.touch()
+        return stored if stored.path.is_file() else None
 
-    for result in stages.map("reading scenes", one, work):
-        if result is not None:
-            stored.append(result.stored)
-            samples.extend([result.sample] if result.sample is not None else [])
-            pseudo_samples.extend([result.pseudo_sample] if result.pseudo_sample is not None else [])
+    stored = [tile for tile in stages.map("reading scenes", one, work) if tile is not None]
     steps = [
         [path for tile in stored if (path := tile.step_path(k)).is_file()] for k in range(len(plan.steps) + 1)
     ]
-    return Walk(stored, join(samples), join(pseudo_samples) if pseudo_samples else None, steps)
+    sample, pseudo_sample = (_joined(stored, pseudo) for pseudo in (False, True))
+    if sample is None:
+        raise _nothing_seen()
+    return Walk(stored, sample, pseudo_sample, steps)
 
 
-class _Processed(NamedTuple):
-    stored: StoredTile
-    sample: Change | None
-    pseudo_sample: Change | None
+def covered_px(plan: Plan) -> float:
+    """Pixels of the ground that the scenes cover."""
+    covered = shapely.union_all([shapely.box(*bounds) for bounds in plan.footprints()])
+    return float(shapely.area(covered) / abs(plan.geobox.transform.a * plan.geobox.transform.e))
 
 
-def _process(
-    plan: Plan, detector: Detector, tile: Tile, scratch: Path, strides: tuple[int, int]
-) -> _Processed | None:
-    halo = detector.halo_px
-    looked = observe(plan, tile, halo)
+class _Seen(NamedTuple):
+    """What is in memory of a tile while its files are written."""
+
+    looked: Observed
+    event: Change
+    pseudo: Change | None
+    land: dict[str, NDArray[np.generic]]
+    fields: tuple[str, ...]
+
+
+def _store(plan: Plan, detector: Detector, stored: StoredTile) -> _Seen | None:
+    """Form the changes of a tile and store them; none, and no file, where nothing has a pair."""
+    halo = stored.halo_px
+    looked = observe(plan, stored.tile, halo)
     if looked.is_empty:
         return None
-    path = scratch / f"tile_{tile.rows.start}_{tile.cols.start}.npz"
-    stored = StoredTile(tile, path, halo)
     event = looked.change(plan.splits, detector.needs)
     if not np.isfinite(stored.inner(event["change_db"].values)).any():
         return None
     pseudo = looked.change(plan.pseudo.splits, detector.needs) if plan.pseudo else None
-    land = read_land(plan, tile, event, halo, detector.needs)
+    land = read_land(plan, stored.tile, event, halo, detector.needs)
     fields = tuple(dict.fromkeys((*_FIELDS, *(name for name in detector.needs if name not in land))))
-    arrays: dict[str, Any] = {**land, **_packed(EVENT, event, fields), **_packed(PSEUDO, pseudo, fields)}
-    np.savez(path, **arrays)
+    write_arrays(stored.path, {**land, **_packed(EVENT, event, fields), **_packed(PSEUDO, pseudo, fields)})
+    return _Seen(looked, event, pseudo, land, fields)
+
+
+def _keep_pixels(stored: StoredTile, seen: _Seen, step: int) -> None:
+    """Single pixels, where nothing is learned: for the figures of the report."""
+    for change, pseudo in ((seen.event, False), (seen.pseudo, True)):
+        if change is not None:
+            _keep(stored.sample_path(pseudo), cut_pixels(change, stored.tile, step))
+
+
+def _keep_patches(
+    plan: Plan, detector: Detector, stored: StoredTile, seen: _Seen, strides: tuple[int, int]
+) -> None:
+    """Patches of the event, of the pseudo-event and of the earlier steps."""
+    event, land = seen.event, seen.land
     ground = {name: land[name] for name in land if name in (*_GROUND, *detector.needs)}
     open_ground = (
         land["exclusion"] == 0 if "exclusion" in land else np.ones(event["change_db"].shape[2:], np.bool_)
     )
-    seen = np.isfinite(event["change_db"].values).any(axis=(0, 1)) & open_ground
-    layout, step_layout = (lay_patches(tile, halo, stride, seen) for stride in strides)
+    learnable = np.isfinite(event["change_db"].values).any(axis=(0, 1)) & open_ground
+    layout, step_layout = (lay_patches(stored.tile, stored.halo_px, s, learnable) for s in strides)
 
     def cut(change: Change | None, layout: Layout) -> Change | None:
-        return None if change is None else cut_patches(change[list(fields)].assign(_on(ground)), layout)
+        return None if change is None else cut_patches(change[list(seen.fields)].assign(_on(ground)), layout)
 
     if plan.steps and step_layout.corners:
         for k, step in enumerate(plan.steps):
-            early = looked.change(step.splits, detector.needs)
+            early = seen.looked.change(step.splits, detector.needs)
             _keep(stored.step_path(k), cut(early, step_layout))
         _keep(stored.step_path(len(plan.steps)), cut(event, step_layout))
-    return _Processed(stored, cut(event, layout), cut(pseudo, layout))
+    _keep(stored.sample_path(), cut(event, layout))
+    _keep(stored.sample_path(pseudo=True), cut(seen.pseudo, layout))
+
+
+def _joined(stored: list[StoredTile], pseudo: bool) -> Change | None:
+    """Patches of all tiles; none where there is no patch."""
+    paths = [path for tile in stored if (path := tile.sample_path(pseudo)).is_file()]
+    return join([read_sample(path) for path in paths]) if paths else None
+
+
+def _file_name(tile: Tile) -> str:
+    return f"tile_{tile.rows.start}_{tile.cols.start}.npz"
 
 
 def _keep(path: Path, sample: Change | None) -> None:
@@ -234,7 +199,10 @@ def _packed(name: str, change: Change | None, fields: tuple[str, ...]) -> dict[s
     return {f"{name}_{field}": ordered[field].values for field in wanted}
 
 
-def _covered_px(plan: Plan) -> float:
-    """Pixels of the ground that the scenes cover."""
-    covered = shapely.union_all([shapely.box(*bounds) for bounds in plan.footprints()])
-    return float(shapely.area(covered) / abs(plan.geobox.transform.a * plan.geobox.transform.e))
+def _nothing_seen() -> SceneError:
+    return SceneError(
+        "ground on which an orbit has values before and after the event, not all of it excluded",
+        "none on any tile",
+        "there is nothing to map, and nothing to learn the noise from",
+        "check the area, the DEM, the windows (--pre, --post) and the scenes' nodata",
+    )

@@ -19,8 +19,9 @@ from headscarp.config import InjectOptions, SensitivityOptions, StackOptions
 from headscarp.inject.place import Room
 from headscarp.inject.shapes import read_shapes
 from headscarp.pipeline.inject import run_inject
+from headscarp.pipeline.map.method import stated_method
 from headscarp.pipeline.map.plan import make_plan
-from headscarp.pipeline.map.run import run_map, stated_method
+from headscarp.pipeline.map.run import run_map
 from headscarp.pipeline.sensitivity.folder import ROUNDS, SCRATCH, UNTOUCHED, key_of, prepare_folder
 from headscarp.pipeline.sensitivity.maps import (
     MATCH,

@@ -1,0 +1,105 @@
+"""The end of a training: the best weights judged and calibrated, the last ones kept, everything recorded."""
+
+from __future__ import annotations
+
+import statistics
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from headscarp.checkpoint import Card, Checkpoint, read_checkpoint, write_checkpoint
+from headscarp.ingest.raster import read_sha256
+from headscarp.models import count_parameters
+from headscarp.train.batches import Normaliser
+from headscarp.train.card import Origin
+from headscarp.train.engine import Lesson
+from headscarp.train.log import write_curves
+from headscarp.train.record import FINISHED, Ending, Forgetting, TrainRecord
+from headscarp.train.score import f1_at, scores, worth
+from headscarp.train.state import State
+
+BEST, LAST = "best.safetensors", "last.safetensors"
+
+
+def finish(
+    folder: Path, origin: Origin, lesson: Lesson, state: State, ending: Ending, begun: Checkpoint | None
+) -> TrainRecord:
+    """Judge the best weights on the validation chips, write both checkpoints and the curves.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``best.safetensors`` of the best epoch.
+    origin : Origin
+    lesson : Lesson
+    state : State
+        After the last epoch.
+    ending : str
+        Why it ended.
+    begun : Checkpoint or None
+        That the training began with.
+    """
+    best, last = state.best, state.history[-1]
+    network = read_checkpoint(folder / BEST).network
+    value = worth(scores(network, lesson.normaliser, lesson.sources, lesson.shown.validation))
+    card = origin.card(best.epoch, {}, value)
+    weights = network.cpu().state_dict()
+    write_checkpoint(folder / BEST, card, weights)
+    write_checkpoint(folder / LAST, origin.card(last.epoch, {"f1_at_half": last.f1}), state.weights)
+    write_curves(folder, state.history, best.epoch)
+    shown = lesson.shown
+    return TrainRecord(
+        headscarp=version("headscarp"),
+        commit=origin.training.commit,
+        torch=torch.__version__,
+        threads=torch.get_num_threads(),
+        network=origin.network.network,
+        filters=origin.network.filters,
+        parameters=count_parameters(network),
+        features=lesson.normaliser.features.name,
+        chips={
+            "train": len(shown.training),
+            "validation": len(shown.validation),
+            "replayed": len(shown.replayed),
+        },
+        epochs=state.epochs,
+        best_epoch=best.epoch,
+        best_f1=best.f1,
+        ending=ending,
+        finished=ending in FINISHED,
+        threshold=value.threshold,
+        temperature=None if value.temperature is None else value.temperature.temperature,
+        metrics=value.metrics,
+        seconds=round(sum(row.seconds for row in state.history), 3),
+        chips_per_s=round(statistics.median(row.chips_per_s for row in state.history), 3),
+        sha256={
+            "store": lesson.sources.stores[0].facts.key,
+            "split": origin.training.split_sha256,
+            **{name: read_sha256(folder / name) for name in (BEST, LAST)},
+        },
+        init_from=origin.training.init_from,
+        forgetting=_forgetting(lesson, begun, Checkpoint(card, network, "")),
+    )
+
+
+def _forgetting(lesson: Lesson, begun: Checkpoint | None, best: Checkpoint) -> Forgetting | None:
+    """What is still known of the ground that is replayed; none without one."""
+    old = lesson.shown.remembered
+    if begun is None or len(old) == 0:
+        return None
+    before, after = (
+        f1_at(
+            scores(each.network, _normaliser(each.card), lesson.sources, old),
+            each.card.calibration,
+            each.card.threshold,
+        )
+        for each in (begun, best)
+    )
+    return Forgetting(chips=len(old), f1_before=before, f1_after=after)
+
+
+def _normaliser(card: Card) -> Normaliser:
+    mean, std = (np.array(part, dtype=np.float32) for part in (card.task.mean, card.task.std))
+    return Normaliser(card.task.features, mean, std)
