@@ -162,8 +162,8 @@ def _tell_network(record: RunRecord) -> list[str]:
         f"{fitted['checkpoint_sha256'][:12]}) and learned nothing from this area: on ground unlike "
         "that of its training its probability cannot be trusted.",
         f"The probability of a landslide is the network’s own{calibrated}. Ground with a probability of "
-        f"{detector.threshold:.3g} or more is flagged ({detector.threshold_source}); connected flagged ground "
-        f"of at least {say_number(record.results.min_area_m2)} m² becomes a polygon.",
+        f"{detector.threshold:.3g} or more is flagged ({detector.threshold_source}); connected flagged "
+        f"ground of at least {say_number(record.results.min_area_m2)} m² becomes a polygon.",
     ]
 
 
