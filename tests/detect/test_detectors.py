@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from headscarp.detect.options import DetectOptions, make_detector
+from headscarp.detect.options import DetectOptions, DetectorName, make_detector
 from headscarp.detect.protocol import Detector, FittedDetector
 from headscarp.errors import HeadscarpError
 from headscarp.features.change import Change
@@ -26,7 +26,7 @@ from tests.detect.made_change import (
     without,
 )
 
-NAMES: tuple[str, ...] = typing.get_args(DetectOptions.model_fields["detector"].annotation)
+NAMES: tuple[str, ...] = typing.get_args(DetectorName)
 SIGNED = ("log-ratio", "t-test", "mahalanobis", "cusum")
 CASES = {
     **{f"{name}, pixels": {"detector": name, "windows_px": (1,)} for name in NAMES},
