@@ -8,6 +8,7 @@ from typing import NoReturn
 from rich.markup import escape
 
 from headscarp.cli import audit as _audit  # noqa: F401
+from headscarp.cli import backscatter as _backscatter  # noqa: F401
 from headscarp.cli import chips as _chips  # noqa: F401
 from headscarp.cli import evaluate as _evaluate  # noqa: F401  (a module registers its commands)
 from headscarp.cli import inject as _inject  # noqa: F401

@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from headscarp.backscatter.options import BackscatterOptions
 from headscarp.cli.app import Quiet, app, err_console, option, out_console, progress_bars, required_out
 from headscarp.config import (
     ChipsOptions,
@@ -173,6 +174,7 @@ class Configured(StrEnum):
     CHIPS = "chips"
     TRAIN = "train"
     SEARCH = "search"
+    BACKSCATTER = "backscatter"
 
 
 @app.command("config")
@@ -191,6 +193,7 @@ def config_command(
         Configured.CHIPS: ChipsOptions,
         Configured.TRAIN: TrainOptions,
         Configured.SEARCH: SearchOptions,
+        Configured.BACKSCATTER: BackscatterOptions,
     }
     sys.stdout.write(default_yaml(options[command]()))
 

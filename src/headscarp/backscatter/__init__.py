@@ -1,0 +1,1 @@
+"""From Sentinel-1 GRD products to terrain-corrected backscatter."""

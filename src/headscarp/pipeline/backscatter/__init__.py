@@ -1,0 +1,1 @@
+"""``headscarp backscatter``: products planned, cut, terrain-corrected block by block, and written."""
