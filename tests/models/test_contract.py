@@ -114,6 +114,31 @@ def test_no_more_is_padded_than_the_stride_asks(size: tuple[int, int], padded: t
 
 
 @every_network
+@pytest.mark.parametrize("strides", [1, 4, 6])
+@pytest.mark.parametrize("ready", [False, True])
+def test_what_lies_inside_a_halo_is_that_of_the_whole(name: str, strides: int, ready: bool) -> None:
+    """A halo may be left out of the work, never of what is seen; one too narrow to be left out is cut."""
+    network = settle(network_of(name)).eval()
+    halo = strides * network.stride
+    inputs = inputs_of(network, 1, (2 * halo + 37, 2 * halo + 50))
+    used = for_inference(network) if ready else network
+    with torch.inference_mode():
+        whole = used(*inputs)
+        inside = used(*inputs, halo_px=halo)
+    assert inside.shape == (1, 1, 37, 50)
+    torch.testing.assert_close(inside, whole[..., halo:-halo, halo:-halo], rtol=1e-4, atol=1e-4)
+
+
+@every_network
+def test_a_halo_that_does_not_fit_is_refused(name: str) -> None:
+    network = network_of(name).eval()
+    inputs = inputs_of(network, 1, (2 * network.stride, 5 * network.stride))
+    for halo in (-network.stride, 1, network.stride):
+        with pytest.raises(ValueError, match="halo"):
+            network(*inputs, halo_px=halo)
+
+
+@every_network
 def test_samples_of_a_batch_do_not_meet_when_predicting(name: str) -> None:
     network = settle(network_of(name))
     inputs = inputs_of(network, batch=3)

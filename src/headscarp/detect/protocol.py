@@ -102,6 +102,15 @@ class StackFacts:
 
 
 @runtime_checkable
+class FittedTrained(FittedDetector, Protocol):
+    """A trained detector made ready to score blocks."""
+
+    def score_inside(self, change: Change, halo_px: int) -> NDArray[np.float32]:
+        """Score of what lies inside the halo of a change, shape (y - 2 · halo_px, x - 2 · halo_px)."""
+        ...
+
+
+@runtime_checkable
 class TrainedDetector(Detector, Protocol):
     """A detector that has learned from labels elsewhere: its fit ignores the sample, so none is cut.
 

@@ -82,6 +82,31 @@ class Gate(nn.Module):
         return skip
 
 
+SEEN_PX = 2
+"""How far the two convolutions of a level see."""
+SPARE_PX = 1
+"""Of the coarser level: what a gate interpolates at the rim is cut away again."""
+
+
+def trimmed(x: Tensor, px: int) -> Tensor:
+    """(…, y, x) without its outermost pixels, at each side; a view."""
+    return x[..., px:-px, px:-px] if px else x
+
+
+def rims(depth: int = DEPTH) -> list[int]:
+    """Pixels of each level, finest first, around what is wanted that the level above it has to give.
+
+    Examples
+    --------
+    >>> rims()
+    [0, 2, 3, 4, 4]
+    """
+    found = [0]
+    for _ in range(depth):
+        found.append(-(-(found[-1] + SEEN_PX) // 2) + SPARE_PX)
+    return found
+
+
 class DecoderLevel(nn.Module):
     """Transposed convolution, concatenation with the skip, whatever looks at both, two convolutions."""
 
@@ -92,9 +117,9 @@ class DecoderLevel(nn.Module):
         self.attention = attention
         self.convolve = convolutions(2 * width, width, width)
 
-    def forward(self, coarse: Tensor, skip: Tensor) -> Tensor:
-        """(batch, 2 · width, y / 2, x / 2) and (batch, width, y, x) to (batch, width, y, x)."""
-        both = torch.cat((self.gate(skip, coarse), self.up(coarse)), dim=1)  # (batch, 2 · width, y, x)
+    def forward(self, coarse: Tensor, skip: Tensor, cut: int = 0) -> Tensor:
+        """(batch, 2 · width, y / 2, x / 2) and (batch, width, y, x) to (batch, width, y, x), less a rim."""
+        both = torch.cat((trimmed(self.gate(skip, coarse), cut), trimmed(self.up(coarse), cut)), dim=1)
         features: Tensor = self.convolve(self.attention(both))
         return features
 
@@ -110,9 +135,24 @@ class Decoder(nn.Module):
             DecoderLevel(w, gate(w), attention(w)) for w in level_widths(filters)[:-1]
         )
 
-    def forward(self, features: list[Tensor]) -> Tensor:
-        """Features as `Encoder` gives them to (batch, filters, y, x)."""
+    def forward(self, features: list[Tensor], halo_px: int = 0) -> Tensor:
+        """Features as `Encoder` gives them to (batch, filters, y, x), or to what lies inside a halo.
+
+        The encoder needs a wide halo, the decoder a few pixels of it at each level: the rest is not computed.
+        """
         *skips, x = features
+        rim = rims(len(skips))
+        if halo_px >> len(skips) < rim[-1]:
+            return trimmed(self._whole(skips, x), halo_px)
+        x = trimmed(x, (halo_px >> len(skips)) - rim[-1])
+        for number in reversed(range(len(skips))):
+            given = 2 * rim[number + 1]  # pixels of this level around what is wanted
+            skip = trimmed(skips[number], (halo_px >> number) - given)
+            x = self.levels[number](x, skip, cut=given - rim[number] - SEEN_PX)
+            x = trimmed(x, SEEN_PX)
+        return x
+
+    def _whole(self, skips: list[Tensor], x: Tensor) -> Tensor:
         for level, skip in zip(reversed(self.levels), reversed(skips), strict=True):
             x = level(x, skip)
         return x

@@ -34,6 +34,8 @@ class Body(nn.Module):
         Channels of the features.
     head_kernel : int
         Side of the last convolution, from features to the one output.
+    cuts_halo : bool
+        Whether `forward` takes ``halo_px``, a multiple of `stride`, and leaves out what lies in it.
     coarser : int
         How many times coarser than the input the features are; the output is enlarged bilinearly.
     """
@@ -42,6 +44,7 @@ class Body(nn.Module):
     takes: ClassVar[Takes] = Takes.SCENE
     head_kernel: ClassVar[int] = 1
     coarser: ClassVar[int] = 1
+    cuts_halo: ClassVar[bool] = False
 
     width: int
 

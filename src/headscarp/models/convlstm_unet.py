@@ -87,6 +87,7 @@ class ConvLSTMUNet(Body):
     """
 
     takes: ClassVar[Takes] = Takes.SERIES
+    cuts_halo: ClassVar[bool] = True
 
     def __init__(self, channels: int, filters: int) -> None:
         super().__init__(channels, filters)
@@ -99,9 +100,9 @@ class ConvLSTMUNet(Body):
         super().initialise()
         self.lstm.open_forget_gate()
 
-    def forward(self, x: Tensor, valid: Tensor, days: Tensor | None = None) -> Tensor:
-        """(batch, time, channel, y, x) to (batch, filters, y, x)."""
+    def forward(self, x: Tensor, valid: Tensor, days: Tensor | None = None, halo_px: int = 0) -> Tensor:
+        """(batch, time, channel, y, x) to (batch, filters, y, x), inside the halo."""
         *skips, coarse = self.encoder(valid_scenes(x, valid))  # (scene, width, y / 2ˡ, x / 2ˡ)
         means = [mean_over_dates(skip, valid) for skip in skips]
-        features: Tensor = self.decoder([*means, self.lstm(coarse, valid)])
+        features: Tensor = self.decoder([*means, self.lstm(coarse, valid)], halo_px)
         return features

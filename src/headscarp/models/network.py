@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headscarp.models.blocks import initialise
+from headscarp.models.blocks import initialise, trimmed
 from headscarp.models.body import Body, Takes
 from headscarp.models.options import Head, NetworkOptions
 
@@ -50,7 +50,9 @@ class Network(nn.Module):
         """Pixels of the input in one pixel of the coarsest level: tiles start at its multiples."""
         return self.body.stride
 
-    def forward(self, x: Tensor, valid: Tensor | None = None, days: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, valid: Tensor | None = None, days: Tensor | None = None, halo_px: int = 0
+    ) -> Tensor:
         """Logits or values of each pixel.
 
         Parameters
@@ -61,30 +63,44 @@ class Network(nn.Module):
             False for dates that only pad a batch; all dates where not given. For networks of series.
         days : Tensor, shape (batch, time), optional
             Days since the event, or any common date. U-TAE needs them, other series ignore them.
+        halo_px : int
+            Pixels at each side that are only looked at, a multiple of `stride`: what lies in them is not
+            asked for, and where a network can, it is not computed.
 
         Returns
         -------
-        Tensor, shape (batch, 1, y, x)
+        Tensor, shape (batch, 1, y - 2 · halo_px, x - 2 · halo_px)
             Logits, or values in [-1, 1].
 
         Raises
         ------
         ValueError
-            If shapes disagree with each other or with `takes`, or a sample has no valid date.
+            If shapes disagree with each other or with `takes`, a sample has no valid date, or the halo is no
+            multiple of the stride or leaves nothing.
         """
         self._check(x, valid, days)
-        size_y, size_x = x.shape[-2:]
+        self._check_halo(x, halo_px)
+        size_y, size_x = (size - 2 * halo_px for size in x.shape[-2:])
         padded = pad(x, self.stride)
+        cut = {"halo_px": halo_px} if self.body.cuts_halo else {}
         if self.takes is Takes.SERIES:
             valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if valid is None else valid
-            features = self.body(padded, valid, days)
+            features = self.body(padded, valid, days, **cut)
         else:
-            features = self.body(padded)
+            features = self.body(padded, **cut)
         values: Tensor = self.head(features)  # (batch, 1, padded y / coarser, padded x / coarser)
         if self.body.coarser > 1:
             values = functional.interpolate(values, scale_factor=self.body.coarser, mode="bilinear")
-        values = values[..., :size_y, :size_x].contiguous()
+        values = trimmed(values, 0 if cut else halo_px)[..., :size_y, :size_x].contiguous()
         return torch.tanh(values) if self.options.head is Head.REGRESSION else values
+
+    def _check_halo(self, x: Tensor, halo_px: int) -> None:
+        fits = halo_px >= 0 and halo_px % self.stride == 0 and min(x.shape[-2:]) > 2 * halo_px
+        if not fits:
+            raise ValueError(
+                f"expected a halo of a multiple of {self.stride} pixels within {tuple(x.shape)}, "
+                f"given {halo_px}"
+            )
 
     def _check(self, x: Tensor, valid: Tensor | None, days: Tensor | None) -> None:
         name, dims = self.options.network, 4 if self.takes is Takes.SCENE else 5

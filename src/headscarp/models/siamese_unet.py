@@ -26,15 +26,16 @@ class SiameseUNet(Body):
     """
 
     takes: ClassVar[Takes] = Takes.PAIR
+    cuts_halo: ClassVar[bool] = True
 
     def __init__(self, channels: int, filters: int) -> None:
         super().__init__(channels, filters)
         self.encoder = Encoder(channels, filters)
         self.decoder = Decoder(filters)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, 2, channel, y, x) to (batch, filters, y, x)."""
+    def forward(self, x: Tensor, halo_px: int = 0) -> Tensor:
+        """(batch, 2, channel, y, x) to (batch, filters, y, x), inside the halo."""
         levels = [torch.unflatten(level, 0, x.shape[:2]) for level in self.encoder(x.flatten(0, 1))]
         skips = [(level[:, 1] - level[:, 0]).abs() for level in levels[:-1]]  # (batch, width, y / 2ˡ, x / 2ˡ)
-        features: Tensor = self.decoder([*skips, levels[-1][:, 1]])
+        features: Tensor = self.decoder([*skips, levels[-1][:, 1]], halo_px)
         return features

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from headscarp.models.blocks import Decoder, Encoder
@@ -21,6 +23,8 @@ class UNet(Body):
     Ronneberger, Fischer & Brox (2015), https://arxiv.org/abs/1505.04597
     """
 
+    cuts_halo: ClassVar[bool] = True
+
     def __init__(self, channels: int, filters: int) -> None:
         super().__init__(channels, filters)
         self.encoder = Encoder(channels, filters)
@@ -31,7 +35,7 @@ class UNet(Body):
         """The expanding path; what makes a variant of U-Net overrides it."""
         return Decoder(filters)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, channel, y, x) to (batch, filters, y, x)."""
-        features: Tensor = self.decoder(self.encoder(x))
+    def forward(self, x: Tensor, halo_px: int = 0) -> Tensor:
+        """(batch, channel, y, x) to (batch, filters, y, x), inside the halo."""
+        features: Tensor = self.decoder(self.encoder(x), halo_px)
         return features

@@ -143,10 +143,24 @@ class FittedNetwork:
 
     def score(self, change: Change) -> xr.DataArray:
         """Log-odds of a landslide, uncalibrated; NaN where not observed, or where no orbit has a pair."""
-        given = network_input(self.checkpoint.card.task, change)
-        logits = self._logits(given) if given.seen.any() else np.zeros(given.seen.shape, np.float32)
-        values = np.where(given.seen, logits, np.float32(np.nan))
+        values = self.score_inside(change, 0)
         return xr.DataArray(values, dims=("y", "x"), coords=spatial_coords(change, ("y", "x")))
+
+    def score_inside(self, change: Change, halo_px: int) -> NDArray[np.float32]:
+        """The same of what lies inside a halo, which is looked at and no more.
+
+        Parameters
+        ----------
+        change : Dataset
+            On the ground and its halo.
+        halo_px : int
+            A multiple of the network's stride.
+        """
+        given = network_input(self.checkpoint.card.task, change)
+        rows, cols = (slice(halo_px, size - halo_px) for size in given.seen.shape)
+        seen = given.seen[rows, cols]
+        logits = self._logits(given, halo_px) if seen.any() else np.zeros(seen.shape, np.float32)
+        return np.where(seen, logits, np.float32(np.nan))
 
     def orbit_scores(self, change: Change) -> xr.DataArray:
         """NaN: the network was trained on all orbits together, and says nothing of one alone."""
@@ -186,14 +200,14 @@ class FittedNetwork:
             "licence": card.licence,
         }
 
-    def _logits(self, given: NetworkInput) -> NDArray[np.float32]:
+    def _logits(self, given: NetworkInput, halo_px: int) -> NDArray[np.float32]:
         """One inference at a time: it has all cores of torch to itself."""
         inputs = [torch.from_numpy(given.x)[None]]
         if given.days is not None:
             days = torch.from_numpy(given.days)[None]
             inputs += [torch.ones(days.shape, dtype=torch.bool), days]
         with self._turn, torch.inference_mode():
-            logits = self.network(*inputs)
+            logits = self.network(*inputs, halo_px=halo_px)
         return np.asarray(logits[0, 0].numpy(), dtype=np.float32)
 
 

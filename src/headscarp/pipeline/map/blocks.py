@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from headscarp.detect.protocol import FittedDetector, TrainedDetector
+from headscarp.detect.protocol import FittedTrained, TrainedDetector
 from headscarp.features.change import Change
 from headscarp.grid import Tile, tiles
 from headscarp.pipeline.map.stored import StoredTile
@@ -55,7 +55,7 @@ def score_blocks(
     geobox: GeoBox,
     stored: Sequence[StoredTile],
     detector: TrainedDetector,
-    fitted: FittedDetector,
+    fitted: FittedTrained,
     stages: Stages,
     pseudo: bool = False,
 ) -> None:
@@ -88,9 +88,9 @@ def score_blocks(
     name = "scoring the pseudo-event" if pseudo else "scoring"
     for block, window in stages.map(name, gather, blocks):
         if window is not None:
-            score = fitted.score(window).values
+            score = fitted.score_inside(window, halo)
             for own in block.members:
-                own.keep_score(cut_back(score, block.tile, own.tile, halo), pseudo)
+                own.keep_score(cut_back(score, block.tile, own.tile), pseudo)
 
 
 def read_window(
@@ -131,11 +131,9 @@ def read_window(
     return window
 
 
-def cut_back(score: NDArray[np.float32], block: Tile, tile: Tile, halo_px: int) -> NDArray[np.float32]:
-    """The score of a tile from that of its block with the halo."""
-    top, left = (
-        halo_px + own.start - whole.start for own, whole in ((tile.rows, block.rows), (tile.cols, block.cols))
-    )
+def cut_back(score: NDArray[np.float32], block: Tile, tile: Tile) -> NDArray[np.float32]:
+    """The score of a tile from that of its block."""
+    top, left = tile.rows.start - block.rows.start, tile.cols.start - block.cols.start
     rows, cols = tile.shape
     return score[top : top + rows, left : left + cols]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import rasterio
 
 from headscarp.config import MapOptions
-from headscarp.detect.protocol import Detector, FittedDetector, TrainedDetector
+from headscarp.detect.protocol import Detector, FittedDetector, FittedTrained, TrainedDetector
 from headscarp.errors import HeadscarpError, OptionsError
 from headscarp.grid import crs_wkt
 from headscarp.pipeline.map.blocks import score_blocks
@@ -161,7 +161,7 @@ def _score_blocks(
     is_pseudo: bool = False,
 ) -> None:
     """Score the ground block by block, where the detector is trained; others score tile by tile."""
-    if isinstance(detector, TrainedDetector):
+    if isinstance(detector, TrainedDetector) and isinstance(fitted, FittedTrained):
         score_blocks(plan.geobox, walk.stored, detector, fitted, stages, is_pseudo)
 
 
