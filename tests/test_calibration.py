@@ -16,9 +16,20 @@ from pydantic import ValidationError
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from headscarp.calibration import Calibration, Isotonic, Temperature, calibrate, fit_isotonic, fit_temperature
+from headscarp.calibration import (
+    Calibration,
+    Isotonic,
+    Platt,
+    Temperature,
+    calibrate,
+    fit_isotonic,
+    fit_platt,
+    fit_temperature,
+    scale,
+)
 from headscarp.errors import HeadscarpError, OptionsError
 from headscarp.evaluate.reliability import (
     calibration_edges,
@@ -97,6 +108,58 @@ def test_temperature_meets_its_bounds_where_the_likelihood_has_no_least_value() 
     assert fit_temperature([0.1, 0.9], [0, 5], [5, 0]).temperature == 0.01
     assert fit_temperature([0.1, 0.9], [5, 0], [0, 5]).temperature == 100.0
     assert fit_temperature([0.5], [5], [5]).temperature == 1.0
+
+
+# Platt
+
+
+@pytest.mark.parametrize(("planted", "offset"), [(0.6, 0.0), (1.0, 4.0), (2.5, -1.5)])
+def test_a_planted_temperature_and_offset_are_found(planted: float, offset: float) -> None:
+    """The detector says σ(T z + c); what is observed is σ(z), so that b = −c / T."""
+    rng = np.random.default_rng(5)
+    z = rng.normal(-2.5, 1.5, 200_000)
+    landslide = rng.random(len(z)) < expit(z)
+    found = fit_platt(*histogram(expit(planted * z + offset), landslide))
+    assert found.temperature == pytest.approx(planted, rel=0.02)
+    assert found.offset == pytest.approx(-offset / planted, abs=0.04)
+
+
+def test_platt_is_the_logistic_regression_of_scikit_learn() -> None:
+    p, landslide = overconfident(6, 1.8, 20_000)
+    z = logit(p.astype(np.float64))
+    oracle = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(z[:, None] + 3.0, landslide)
+    found = fit_platt(expit(z + 3.0), landslide, ~landslide)
+    assert 1 / found.temperature == pytest.approx(oracle.coef_[0, 0], rel=1e-5)
+    assert found.offset == pytest.approx(oracle.intercept_[0], abs=1e-4)
+    expected = oracle.predict_proba([[1.5]])[0, 1]
+    assert calibrate(expit(1.5), found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_platt_gives_the_share_that_has_slid_where_a_temperature_cannot() -> None:
+    """A network that says 0.5 everywhere, give or take a little: 2 % have slid."""
+    rng = np.random.default_rng(7)
+    p = expit(rng.normal(0.0, 0.01, 50_000))
+    landslide = rng.random(len(p)) < 0.02
+    platt = calibrate(p, fit_platt(p, landslide, ~landslide)).mean()
+    temperature = calibrate(p, fit_temperature(p, landslide, ~landslide)).mean()
+    assert platt == pytest.approx(landslide.mean(), rel=1e-3)
+    assert temperature > 0.4
+
+
+def test_platt_meets_its_bounds_where_the_likelihood_has_no_least_value() -> None:
+    assert fit_platt([0.1, 0.9], [0, 5], [5, 0]).temperature == pytest.approx(0.01)
+    assert fit_platt([0.1, 0.9], [5, 0], [0, 5]).temperature == pytest.approx(100.0)
+    same = fit_platt([0.3, 0.3], [1, 2], [9, 8])
+    assert same.temperature == 1.0
+    assert calibrate(0.3, same) == pytest.approx(0.15)
+
+
+def test_scaling_by_hand() -> None:
+    platt = Platt(temperature=2.0, offset=0.5)
+    assert scale([-2.0, 0.0, np.nan], platt)[:2].tolist() == [-0.5, 0.5]
+    assert scale([-2.0, 3.0], Temperature(temperature=2.0)).tolist() == [-1.0, 1.5]
+    assert calibrate([0.0, 0.5], platt).tolist() == pytest.approx([0.0, expit(0.5)])
+    assert str(platt) == "temperature 2, offset 0.5"
 
 
 # isotonic

@@ -1,6 +1,6 @@
 r"""Calibration of a probability, fitted on validation ground and applied elsewhere.
 
-A detector may rank pixels well and still say 0.9 where one pixel in three has slid. Two maps lead from what
+A detector may rank pixels well and still say 0.9 where one pixel in three has slid. Three maps lead from what
 it says to what is observed, each fitted on ground that is neither trained nor tested on:
 
 - *temperature* (Guo et al. 2017), one number that stretches or squeezes the log-odds,
@@ -9,15 +9,22 @@ it says to what is observed, each fitted on ground that is neither trained nor t
 
   which keeps the order of the pixels and leaves 0.5 where it is, so it corrects confidence but no wrong
   prevalence;
+- *Platt scaling* (Platt 1999), a temperature and an offset,
+
+  .. math:: p' = \frac{1}{1 + e^{-(\operatorname{logit}(p) / T + b)}},
+
+  which keeps the order too and corrects a wrong prevalence: a network trained on a loss that is no
+  likelihood, such as Dice, may call everything 0.5;
 - *isotonic* (Zadrozny & Elkan 2002), any rising curve: the pool-adjacent-violators solution, linear between
   the centres of its blocks. Below the first centre and above the last it is flat, so pixels tie there.
 
-No temperature moves a probability of exactly 0, so such pixels take no part in its fit and stay 0. An
-isotonic curve gives them the share that has slid among them.
+Neither temperature nor Platt scaling moves a probability of exactly 0, so such pixels take no part in their
+fits and stay 0. An isotonic curve gives them the share that has slid among them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -46,6 +53,22 @@ class Temperature(BaseModel):
     method: Literal["temperature"] = "temperature"
     temperature: float = Field(gt=0, allow_inf_nan=False)
 
+    def __str__(self) -> str:
+        return f"temperature {self.temperature:.3g}"
+
+
+class Platt(BaseModel):
+    """Platt scaling: log-odds divided by one number, and moved by another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["platt"] = "platt"
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+    offset: float = Field(allow_inf_nan=False)
+
+    def __str__(self) -> str:
+        return f"temperature {self.temperature:.3g}, offset {self.offset:.3g}"
+
 
 class Isotonic(BaseModel):
     """Isotonic regression: linear between rising knots, flat beyond them."""
@@ -70,7 +93,9 @@ class Isotonic(BaseModel):
         return self
 
 
-Calibration = Temperature | Isotonic
+Scaling = Temperature | Platt
+"""A calibration that is a straight line in log-odds: it keeps the order of all pixels."""
+Calibration = Scaling | Isotonic
 
 
 def fit_temperature(probability: ArrayLike, landslide: ArrayLike, clear: ArrayLike) -> Temperature:
@@ -118,14 +143,73 @@ def fit_temperature(probability: ArrayLike, landslide: ArrayLike, clear: ArrayLi
     def slope(beta: float) -> float:
         return float(np.sum(z * ((positive + negative) * expit(beta * z) - positive)))
 
-    low, high = 1.0 / MAX_TEMPERATURE, 1.0 / MIN_TEMPERATURE
     if not z.any():
         return Temperature(temperature=1.0)
-    if slope(low) >= 0:
-        return Temperature(temperature=MAX_TEMPERATURE)
-    if slope(high) <= 0:
-        return Temperature(temperature=MIN_TEMPERATURE)
-    return Temperature(temperature=1.0 / float(brentq(slope, low, high, xtol=1e-12)))
+    beta = _rising_root(slope, 1.0 / MAX_TEMPERATURE, 1.0 / MIN_TEMPERATURE)
+    return Temperature(temperature=1.0 / beta)
+
+
+def fit_platt(probability: ArrayLike, landslide: ArrayLike, clear: ArrayLike) -> Platt:
+    r"""Fit the temperature and the offset of least negative log-likelihood.
+
+    With :math:`z` the log-odds, :math:`l` landslide and :math:`c` clear pixels of each bin, and
+    :math:`q = \sigma(\beta z + b)`, both slopes vanish at the fit:
+
+    .. math:: \sum \left[(l + c) q - l\right] = 0, \qquad \sum z \left[(l + c) q - l\right] = 0.
+
+    The first gives the one offset of each :math:`\beta = 1/T`; along these the likelihood is still convex.
+
+    Parameters
+    ----------
+    probability, landslide, clear : array_like, shape (bins,)
+        As for :func:`fit_temperature`.
+
+    Returns
+    -------
+    Platt
+        Its temperature lies between 0.01 and 100, as that of :func:`fit_temperature` does. 1 where every
+        probability is the same: then the offset alone leads to the share that has slid.
+
+    Raises
+    ------
+    HeadscarpError
+        If no landslide or no clear pixel has a probability above 0, or a probability is none.
+
+    References
+    ----------
+    Platt (1999), Probabilistic outputs for support vector machines and comparisons to regularized likelihood
+    methods, in Advances in large margin classifiers, 61-74.
+
+    Examples
+    --------
+    Half is said everywhere, and 1 in 10 has slid: an offset of log(1/9).
+
+    >>> fitted = fit_platt([0.5], [1], [9])
+    >>> fitted.temperature, round(fitted.offset, 6)
+    (1.0, -2.197225)
+    """
+    p, positive, negative = _bins_with_pixels(probability, landslide, clear, above=0.0)
+    z = _log_odds(p)
+    pixels = positive + negative
+
+    def excess(beta: float, offset: float) -> FloatArray:
+        return np.asarray(pixels * expit(beta * z + offset) - positive, dtype=np.float64)
+
+    def offset_of(beta: float) -> float:
+        share = float(logit(positive.sum() / pixels.sum()))
+        bounds = (
+            share - beta * float(z.max()),
+            share - beta * float(z.min()),
+        )  # q is below, and above, the share
+        if bounds[0] == bounds[1]:
+            return bounds[0]
+        return float(brentq(lambda offset: excess(beta, offset).sum(), *bounds, xtol=1e-12))
+
+    def slope(beta: float) -> float:
+        return float(np.sum(z * excess(beta, offset_of(beta))))
+
+    beta = 1.0 if np.ptp(z) == 0 else _rising_root(slope, 1.0 / MAX_TEMPERATURE, 1.0 / MIN_TEMPERATURE)
+    return Platt(temperature=1.0 / beta, offset=offset_of(beta))
 
 
 def fit_isotonic(probability: ArrayLike, landslide: ArrayLike, clear: ArrayLike) -> Isotonic:
@@ -175,8 +259,8 @@ def calibrate(probability: ArrayLike, with_: Calibration) -> NDArray[np.float32]
     Parameters
     ----------
     probability : array_like
-        In [0, 1], any shape; NaN is kept. For a temperature 0 stays 0, and 1 counts as 1 − 1e-7.
-    with_ : Temperature or Isotonic
+        In [0, 1], any shape; NaN is kept. For a scaling 0 stays 0, and 1 counts as 1 − 1e-7.
+    with_ : Temperature, Platt or Isotonic
 
     Returns
     -------
@@ -195,11 +279,23 @@ def calibrate(probability: ArrayLike, with_: Calibration) -> NDArray[np.float32]
     """
     values = np.asarray(probability, dtype=np.float64)
     require_probability(values)
-    if isinstance(with_, Temperature):
-        calibrated = expit(_log_odds(values) / with_.temperature)
-    else:
+    if isinstance(with_, Isotonic):
         calibrated = np.interp(values, with_.probability, with_.calibrated)
+    else:
+        calibrated = expit(scale(_log_odds(values), with_))
     return np.asarray(calibrated, dtype=np.float32)
+
+
+def scale(log_odds: ArrayLike, with_: Scaling) -> FloatArray:
+    """Scaled log-odds, :math:`z / T + b`; a temperature has no offset.
+
+    Examples
+    --------
+    >>> scale([-2.0, 0.0], Platt(temperature=2.0, offset=0.5)).tolist()
+    [-0.5, 0.5]
+    """
+    offset = with_.offset if isinstance(with_, Platt) else 0.0
+    return np.asarray(log_odds, dtype=np.float64) / with_.temperature + offset
 
 
 def require_probability(values: NDArray[Any]) -> None:
@@ -212,6 +308,15 @@ def require_probability(values: NDArray[Any]) -> None:
             "a score is no probability: it can be ranked, but neither calibrated nor held against shares",
             "give probability.tif rather than score.tif, or turn the score into a probability first",
         )
+
+
+def _rising_root(slope: Callable[[float], float], low: float, high: float) -> float:
+    """Root of a rising function, or the bound beyond which it lies."""
+    if slope(low) >= 0:
+        return low
+    if slope(high) <= 0:
+        return high
+    return float(brentq(slope, low, high, xtol=1e-12))
 
 
 def _log_odds(probability: FloatArray) -> FloatArray:

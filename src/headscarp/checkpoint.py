@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from headscarp.calibration import Temperature
+from headscarp.calibration import Platt, Temperature
 from headscarp.errors import HeadscarpError
 from headscarp.features.sets import FeatureSet
 from headscarp.models import Network, NetworkOptions, make_network
@@ -81,7 +81,9 @@ class Card(BaseModel):
     network: dict[str, Any] = Field(description="Options of the network.")
     task: Task
     training: Training
-    calibration: Temperature | None = Field(None, description="Fitted on the validation chips.")
+    calibration: Temperature | Platt | None = Field(
+        None, discriminator="method", description="Of the log-odds, fitted on the validation chips."
+    )
     threshold: float = Field(0.5, gt=0, lt=1, description="Probability, calibrated, of the best F1 there.")
     metrics: dict[str, float | None] = Field({}, description="On the validation chips.")
     licence: str = Field("unknown", description="Under which the weights may be used.")

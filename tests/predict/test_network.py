@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from headscarp.calibration import Platt
 from headscarp.checkpoint import Checkpoint, CheckpointError
 from headscarp.detect.protocol import Detector, FittedDetector, TrainedDetector
 from headscarp.features.change import Change
@@ -155,12 +156,21 @@ def test_probability_by_hand(checkpoint: Checkpoint) -> None:
     assert found.dtype == np.float32
 
 
+def test_an_offset_moves_the_log_odds(tmp_path: Path) -> None:
+    change = random_change((20, 20))
+    platt = Platt(temperature=2.0, offset=-1.0)
+    fitted = NetworkDetector(load(tmp_path, "unet", LAND, calibration=platt)).fit(change)
+    score = fitted.score(change).copy(data=np.full((20, 20), 3.0, np.float32))
+    assert fitted.probability(score).values[1, 1] == pytest.approx(1 / (1 + math.exp(-0.5)), rel=1e-6)
+    assert fitted.record()["calibration"] == {"method": "platt", "temperature": 2.0, "offset": -1.0}
+
+
 def test_without_a_calibration_it_is_the_sigmoid(tmp_path: Path) -> None:
     change = random_change((20, 20))
     fitted = NetworkDetector(load(tmp_path, "unet", LAND, calibration=None)).fit(change)
     score = fitted.score(change).copy(data=np.full((20, 20), -2.0, np.float32))
     assert fitted.probability(score).values[3, 3] == pytest.approx(1 / (1 + math.exp(2)), rel=1e-6)
-    assert fitted.record()["temperature"] is None
+    assert fitted.record()["calibration"] is None
 
 
 def test_ground_that_nobody_saw_has_no_score(checkpoint: Checkpoint) -> None:
@@ -189,7 +199,8 @@ def test_the_record_tells_which_weights(checkpoint: Checkpoint) -> None:
     record = NetworkDetector(checkpoint).fit(random_change((8, 8))).record()
     assert record["checkpoint_sha256"] == checkpoint.sha256
     assert record["features"]["channels"] == ["change_vv_fused_db", "change_vh_fused_db"]
-    assert (record["temperature"], record["threshold"], record["trained"]["epochs"]) == (2.0, 0.4, 3)
+    assert record["calibration"] == {"method": "temperature", "temperature": 2.0}
+    assert (record["threshold"], record["trained"]["epochs"]) == (0.4, 3)
 
 
 def test_a_network_of_values_is_refused(tmp_path: Path) -> None:

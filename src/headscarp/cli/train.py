@@ -123,7 +123,6 @@ def _card_rows(card: Card) -> list[tuple[str, str]]:
     statistics = zip(task.features.channels, task.units, task.mean, task.std, strict=True)
     unit = {"1": "", "its own": ""}
     data = ", ".join(f"{event} {digest[:12]}" for event, digest in made.data_sha256.items())
-    temperature = "none" if card.calibration is None else f"temperature {card.calibration.temperature:.3g}"
     return [
         ("network", ", ".join(f"{name} {value}" for name, value in card.network.items())),
         ("features", f"{task.features.name} ({task.features.form})"),
@@ -138,7 +137,7 @@ def _card_rows(card: Card) -> list[tuple[str, str]]:
             f"{_span(task.pre_dates)} before, {_span(task.post_dates)} after; pooled by {task.pooling}",
         ),
         ("validation", _figures(card.metrics)),
-        ("threshold", f"{card.threshold:.3g}, calibration {temperature}"),
+        ("threshold", f"{card.threshold:.3g}, calibration: {card.calibration or 'none'}"),
         ("trained", f"{made.epochs} epochs, seed {made.seed}, {made.created_utc}"),
         ("by", f"headscarp {made.headscarp}, commit {made.commit or 'unknown'}"),
         ("on", f"{data}; split {made.split_sha256[:12]}"),

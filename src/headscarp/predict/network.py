@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from headscarp.calibration import scale
 from headscarp.checkpoint import Checkpoint, CheckpointError
 from headscarp.detect.protocol import StackFacts
 from headscarp.detect.sample import spatial_coords
@@ -168,10 +169,10 @@ class FittedNetwork:
         return like.copy(data=np.full(like.shape, np.nan, np.float32))
 
     def probability(self, score: xr.DataArray) -> xr.DataArray:
-        r"""Calibrated probability :math:`\sigma(z / T)`, in [0, 1]; NaN where the score is."""
+        r"""Calibrated probability :math:`\sigma(z / T + b)`, in [0, 1]; NaN where the score is."""
         calibration = self.checkpoint.card.calibration
-        temperature = 1.0 if calibration is None else calibration.temperature
-        return score.copy(data=expit(score.values / np.float32(temperature)).astype(np.float32))
+        logits = score.values if calibration is None else scale(score.values, calibration)
+        return score.copy(data=expit(logits).astype(np.float32))
 
     def null_density(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
         """NaN: a network has no null."""
@@ -186,7 +187,7 @@ class FittedNetwork:
             "network": card.network,
             "features": card.task.features.model_dump(mode="json"),
             "spacing_m": card.task.spacing_m,
-            "temperature": None if card.calibration is None else card.calibration.temperature,
+            "calibration": None if card.calibration is None else card.calibration.model_dump(mode="json"),
             "threshold": card.threshold,
             "trained": {
                 "headscarp": training.headscarp,

@@ -153,8 +153,10 @@ def is_network(record: RunRecord) -> bool:
 def _tell_network(record: RunRecord) -> list[str]:
     detector, fitted = record.detector, record.detector.fitted
     options, features, trained = fitted["network"], fitted["features"], fitted["trained"]
-    temperature = fitted["temperature"]
-    calibrated = "" if temperature is None else f", calibrated by a temperature of {temperature:.3g}"
+    stored = dict(fitted["calibration"] or {})
+    method = stored.pop("method", None)
+    values = ", ".join(f"{name} {value:.3g}" for name, value in stored.items())
+    calibrated = "" if method is None else f", calibrated on validation chips ({method}: {values})"
     return [
         f"A network, {options['network']} with {options['filters']} filters, looks at the channels of "
         f"“{features['name']}”: {', '.join(features['channels'])}. It was trained elsewhere "
@@ -162,7 +164,7 @@ def _tell_network(record: RunRecord) -> list[str]:
         f"{fitted['checkpoint_sha256'][:12]}) and learned nothing from this area: on ground unlike "
         "that of its training its probability cannot be trusted.",
         f"The probability of a landslide is the network’s own{calibrated}. Ground with a probability of "
-        f"{detector.threshold:.3g} or more is flagged ({detector.threshold_source}); connected flagged "
+        f"{detector.threshold:.4g} or more is flagged ({detector.threshold_source}); connected flagged "
         f"ground of at least {say_number(record.results.min_area_m2)} m² becomes a polygon.",
     ]
 
@@ -180,7 +182,7 @@ def _tell_detector(record: RunRecord) -> list[str]:
         "empirical null, a description of noise fitted to the bulk of this run’s own scores "
         f"(Efron 2004, JASA 99:96–104){_say_prior(record)}.{_say_calibration(record)} Ground with a "
         "probability of "
-        f"{detector.threshold:g} or more is flagged ({detector.threshold_source}); connected "
+        f"{detector.threshold:.4g} or more is flagged ({detector.threshold_source}); connected "
         f"flagged ground of at least {say_number(record.results.min_area_m2)} m² becomes a "
         "polygon.",
     ]

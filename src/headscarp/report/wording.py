@@ -192,7 +192,7 @@ def _false_alarm_tile(record: RunRecord) -> Tile:
         return Tile(label, "not measured", [check.note])
     if alarms is None:
         counted = ", ".join(f"{row.threshold:g}" for row in check.false_alarms)
-        why = f"counted at {counted}, not at this run’s {record.detector.threshold:g}"
+        why = f"counted at {counted}, not at this run’s {record.detector.threshold:.4g}"
         return Tile(label, "not measured", [why])
     found = f"{say_count(alarms.objects, 'object')} in {say_km2(check.area_km2)}"
     when = f"pseudo-event on {say_time(check.date_utc, False)}, where nothing happened"
@@ -228,7 +228,7 @@ def key_numbers(record: RunRecord) -> list[Tile]:
         In reading order.
     """
     results = record.results
-    floor = f"probability of {record.detector.threshold:g} or more"
+    floor = f"probability of {record.detector.threshold:.4g} or more"
     least = f"at least {say_number(results.min_area_m2)} m² each"
     flagged = f"{say_km2(results.flagged_km2)} flagged before the minimum area"
     missed = f"{say_km2(results.not_observed_km2)} not observed"

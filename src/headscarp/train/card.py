@@ -43,7 +43,7 @@ class Origin:
             known = {
                 "metrics": worth.metrics,
                 "threshold": worth.threshold,
-                "calibration": worth.temperature,
+                "calibration": worth.calibration,
             }
         return Card(
             network=self.network.to_dict(),

@@ -13,7 +13,8 @@ import psutil
 from numpy.typing import NDArray
 
 from headscarp.chips.store import ChipFacts, ChipStore
-from headscarp.features.sets import FeatureSet, FloatArray
+from headscarp.features.channels import FloatArray
+from headscarp.features.sets import FeatureSet
 
 MEMORY_SHARE = 0.3
 """Share of the free memory that chips may take; the others are read again each epoch."""

@@ -70,7 +70,7 @@ def finish(
         ending=ending,
         finished=ending in FINISHED,
         threshold=value.threshold,
-        temperature=None if value.temperature is None else value.temperature.temperature,
+        calibration=value.calibration,
         metrics=value.metrics,
         seconds=round(sum(row.seconds for row in state.history), 3),
         chips_per_s=round(statistics.median(row.chips_per_s for row in state.history), 3),

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from headscarp.calibration import Platt, Temperature
+
 TRAIN_JSON = "train.json"
 Ending = Literal["epochs", "patience", "time", "asked"]
 """Why a training ended: all epochs; no better F1 for long; the time limit; whoever watched asked for it."""
@@ -65,7 +67,9 @@ class TrainRecord(BaseModel):
     ending: Ending
     finished: bool = Field(description="Whether the same command would do nothing more.")
     threshold: float = Field(description="Calibrated probability of the best F1.")
-    temperature: float | None
+    calibration: Temperature | Platt | None = Field(
+        discriminator="method", description="None where the validation chips show one class alone."
+    )
     metrics: dict[str, float | None] = Field(description="Of the best checkpoint, validation chips.")
     seconds: float = Field(description="Of all epochs.")
     chips_per_s: float = Field(description="Of training, median over the epochs.")

@@ -1,4 +1,4 @@
-"""What a trained network is worth: its scores on chips, the threshold and the temperature they suggest."""
+"""What a trained network is worth: its scores on chips, the threshold and the calibration they suggest."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from headscarp.calibration import Temperature, calibrate, fit_temperature
+from headscarp.calibration import Scaling, calibrate, fit_platt
 from headscarp.evaluate.confusion import pixel_metrics
 from headscarp.evaluate.curves import ScoreHistogram, average_precision, count_scores, curve_points
 from headscarp.evaluate.reliability import calibration_edges, reliability_sums
-from headscarp.features.sets import FloatArray
+from headscarp.features.channels import FloatArray
 from headscarp.models import Network
 from headscarp.train.batches import Batches, Normaliser
 from headscarp.train.chips import Cache, Sources
@@ -32,7 +32,7 @@ class Worth:
 
     Attributes
     ----------
-    temperature : Temperature or None
+    calibration : Platt or None
         None where one class is missing.
     threshold : float
         Calibrated probability of the best F1.
@@ -40,7 +40,7 @@ class Worth:
         At that threshold; ``f1_at_half``: at an uncalibrated probability of one half.
     """
 
-    temperature: Temperature | None
+    calibration: Scaling | None
     threshold: float
     metrics: dict[str, float | None]
 
@@ -70,7 +70,7 @@ def scores(
 
 
 def worth(parts: Iterator[tuple[FloatArray, NDArray[np.bool_]]]) -> Worth:
-    """Threshold, temperature and metrics from the scores of the validation chips."""
+    """Threshold, calibration and metrics from the scores of the validation chips."""
     histogram, edges = ScoreHistogram.empty(), calibration_edges()
     fit = np.zeros((len(edges) - 1, 3))
     half = np.zeros(4, dtype=np.int64)
@@ -78,14 +78,14 @@ def worth(parts: Iterator[tuple[FloatArray, NDArray[np.bool_]]]) -> Worth:
         histogram += count_scores(histogram.edges, logits, landslide)[0]
         fit += reliability_sums(expit(logits.astype(np.float64)), landslide, edges)[0]
         half += np.bincount(2 * (logits >= 0) + landslide, minlength=4)
-    temperature = _temperature(fit)
+    calibration = _platt(fit)
     logit, counts = _best(histogram)
     probability = np.array([expit(np.float64(logit))])
-    chosen = probability if temperature is None else calibrate(probability, temperature)
+    chosen = probability if calibration is None else calibrate(probability, calibration)
     ratios = pixel_metrics(counts)
     metrics = {name: _or_none(ratios[name]) for name in ("f1", "precision", "recall", "iou")}
     return Worth(
-        temperature,
+        calibration,
         float(np.clip(chosen[0], _INSIDE, 1 - _INSIDE)),
         metrics
         | {
@@ -96,25 +96,25 @@ def worth(parts: Iterator[tuple[FloatArray, NDArray[np.bool_]]]) -> Worth:
 
 
 def f1_at(
-    parts: Iterator[tuple[FloatArray, NDArray[np.bool_]]], temperature: Temperature | None, threshold: float
+    parts: Iterator[tuple[FloatArray, NDArray[np.bool_]]], calibration: Scaling | None, threshold: float
 ) -> float | None:
     """F1 at a threshold of the calibrated probability; none where there is no landslide on either side."""
     counts = np.zeros(4, dtype=np.int64)
     for logits, landslide in parts:
         raw = expit(logits.astype(np.float64))
-        probability = raw if temperature is None else calibrate(raw, temperature)
+        probability = raw if calibration is None else calibrate(raw, calibration)
         counts += np.bincount(2 * (probability >= threshold) + landslide, minlength=4)
     return _or_none(pixel_metrics(counts)["f1"])
 
 
-def _temperature(fit: NDArray[np.float64]) -> Temperature | None:
+def _platt(fit: NDArray[np.float64]) -> Scaling | None:
     pixels, probability, landslides = np.moveaxis(fit, -1, 0)
     clear = pixels - landslides
     moved = probability > 0
     if not (landslides[moved].any() and clear[moved].any()):
         return None
     mean = np.divide(probability, pixels, out=np.zeros_like(probability), where=pixels > 0)
-    return fit_temperature(mean, landslides, clear)
+    return fit_platt(mean, landslides, clear)
 
 
 def _best(histogram: ScoreHistogram) -> tuple[float, NDArray[np.int64]]:

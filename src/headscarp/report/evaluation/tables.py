@@ -200,7 +200,7 @@ def provenance(evaluation: Evaluation) -> list[tuple[str, str]]:
         Name and value.
     """
     blocks, threshold = evaluation.blocks, evaluation.threshold
-    at = UNDEFINED if threshold.value is None else f"{threshold.value:g}"
+    at = UNDEFINED if threshold.value is None else f"{threshold.value:.4g}"
     return [
         ("Command", " ".join(evaluation.command)),
         ("headscarp", f"{evaluation.headscarp}, commit {evaluation.commit or 'unknown'}"),
