@@ -20,9 +20,10 @@ from headscarp.simulate.options import SimulateOptions
 DEFAULT_SIZE_PX = 512
 MARGIN_PX = 64
 """Heights beyond the scenes: ground that lies over them, shadows them or drains into them."""
-CRS = "EPSG:32654"
 WEST_M, NORTH_M = 580_000.0, 4_730_000.0
-"""Upper left corner of generated ground, near 142° E, 42.7° N."""
+"""Upper left corner of generated ground, at 42.7° N; for seed 7 near 142° E."""
+UTM_ZONES = 60
+_SEED_7_ZONE = 54
 _LEAST_KNOWN = 0.1
 
 
@@ -47,7 +48,20 @@ def make_site(options: SimulateOptions) -> Site:
     transform = Affine(options.spacing_m, 0.0, WEST_M, 0.0, -options.spacing_m, NORTH_M)
     wide = side + 2 * MARGIN_PX
     height = generate_height((wide, wide), options.spacing_m, options.seed)
-    return Site(GeoBox((side, side), transform, CRS), height)
+    return Site(GeoBox((side, side), transform, generated_crs(options.seed)), height)
+
+
+def generated_crs(seed: int) -> str:
+    """UTM zone of generated ground: events of other seeds lie elsewhere, so that they can train and test together.
+
+    Seeds 60 apart lie on the same ground.
+
+    Examples
+    --------
+    >>> generated_crs(7), generated_crs(14)
+    ('EPSG:32654', 'EPSG:32601')
+    """
+    return f"EPSG:326{1 + (_SEED_7_ZONE - 1 + seed - 7) % UTM_ZONES:02d}"
 
 
 def _read_site(dem: Path, options: SimulateOptions) -> Site:
