@@ -52,7 +52,7 @@ def make_site(options: SimulateOptions) -> Site:
 
 
 def generated_crs(seed: int) -> str:
-    """UTM zone of generated ground: events of other seeds lie elsewhere, so that they can train and test together.
+    """UTM zone of generated ground: events of other seeds lie elsewhere, and can train and test together.
 
     Seeds 60 apart lie on the same ground.
 
