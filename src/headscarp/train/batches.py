@@ -16,8 +16,7 @@ from torch import Tensor
 
 from headscarp.chips.augment import Flips, flip
 from headscarp.chips.store import IGNORE
-from headscarp.features.channels import FloatArray
-from headscarp.features.sets import FeatureSet, normalise
+from headscarp.features.sets import FeatureSet, FloatArray, normalise
 from headscarp.train.chips import Cache, ChipValues, padded_days
 
 AHEAD = 3

@@ -13,7 +13,7 @@ import psutil
 from numpy.typing import NDArray
 
 from headscarp.chips.store import ChipFacts, ChipStore
-from headscarp.features.channels import FloatArray
+from headscarp.features.sets import FloatArray
 from headscarp.features.sets import FeatureSet
 
 MEMORY_SHARE = 0.3

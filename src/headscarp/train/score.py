@@ -14,7 +14,7 @@ from headscarp.calibration import Scaling, calibrate, fit_platt
 from headscarp.evaluate.confusion import pixel_metrics
 from headscarp.evaluate.curves import ScoreHistogram, average_precision, count_scores, curve_points
 from headscarp.evaluate.reliability import calibration_edges, reliability_sums
-from headscarp.features.channels import FloatArray
+from headscarp.features.sets import FloatArray
 from headscarp.models import Network
 from headscarp.train.batches import Batches, Normaliser
 from headscarp.train.chips import Cache, Sources
