@@ -18,11 +18,13 @@ from rasterio import Affine
 from rasterio.windows import Window
 from scipy.special import gammaincinv
 
-from headscarp.simulate.land.site import CRS, NORTH_M, WEST_M
+from headscarp.simulate.land.site import NORTH_M, WEST_M, generated_crs
 from headscarp.simulate.radar.passes import ORBITS, passes_of
 
 EVENT_DAY, LONGITUDE_DEG = "2024-06-15", 142.0
 
+SEED = 7
+"""Of the UTM zone in which generated ground lies."""
 SPACING_M = 10.0
 TILE_PX = 512
 LEVELS = 32
@@ -79,7 +81,7 @@ def gamma_levels(mean: float) -> NDArray[np.float32]:
 def _profile(size_px: int, corner_px: int) -> dict[str, Any]:
     shift_m = SPACING_M * corner_px
     transform = Affine(SPACING_M, 0.0, WEST_M + shift_m, 0.0, -SPACING_M, NORTH_M - shift_m)
-    grid = {"height": size_px, "width": size_px, "crs": CRS, "transform": transform}
+    grid = {"height": size_px, "width": size_px, "crs": generated_crs(SEED), "transform": transform}
     layout = {"tiled": True, "blockxsize": TILE_PX, "blockysize": TILE_PX, "interleave": "band"}
     packing = {"compress": "zstd", "zstd_level": 1}
     return {"driver": "GTiff", "count": 2, "dtype": "float32", "nodata": np.nan} | grid | layout | packing

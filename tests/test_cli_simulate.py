@@ -38,6 +38,8 @@ def test_an_event_ends_with_a_table_and_what_to_do_next(tmp_path: Path) -> None:
         (("--event-date", "2199-01-01"), "past"),
         (("--dem", "nowhere.tif"), "nowhere.tif"),
         (("--shapes", "nowhere.gpkg"), "nowhere.gpkg"),
+        (("--product", "safe"), "--annotation with any IW GRD product"),
+        (("--product", "safe", "--annotation", "nowhere.SAFE"), "nowhere.SAFE"),
         (("--config", "nowhere.yaml"), "nowhere.yaml"),
     ],
 )

@@ -10,7 +10,14 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from headscarp.config import MapOptions, default_yaml, describe, load_options
+from headscarp.config import (
+    ChipsOptions,
+    MapOptions,
+    default_yaml,
+    describe,
+    load_chips_options,
+    load_options,
+)
 from headscarp.errors import OptionsError
 
 
@@ -297,3 +304,10 @@ def test_a_faulty_description_names_its_file(folder: Path) -> None:
     (folder / "event.yaml").write_text("evnt: {}\n", encoding="utf-8")
     with pytest.raises(OptionsError, match=r"evnt[\s\S]*event\.yaml"):
         load_options(None, {"scenes": [folder]})
+
+
+def test_an_event_whose_folder_is_not_there_is_refused_for_that(tmp_path: Path) -> None:
+    config = tmp_path / "train.yaml"
+    config.write_text(f"events:\n- scenes: {tmp_path / 'nowhere'}\n", encoding="utf-8")
+    with pytest.raises(OptionsError, match="nowhere, not there"):
+        load_chips_options(ChipsOptions, config)

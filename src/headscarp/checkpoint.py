@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -19,7 +21,7 @@ from torch import Tensor
 from headscarp.calibration import Platt, Temperature
 from headscarp.errors import HeadscarpError
 from headscarp.features.sets import FeatureSet
-from headscarp.models import Network, NetworkOptions, make_network
+from headscarp.models import Head, Network, NetworkOptions, make_network
 
 SUFFIX = ".safetensors"
 HEADER = "headscarp"
@@ -72,6 +74,40 @@ class Training(BaseModel):
     init_from: str | None = Field(None, description="SHA-256 of the checkpoint the training began with.")
 
 
+class Residual(BaseModel):
+    """How far a network of values usually is from the truth, on its validation chips.
+
+    Root mean square of predicted less true values, so that a bias of a bin counts, too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    std: float = Field(gt=0, description="Of all pixels.")
+    edges: tuple[float, ...] = Field(min_length=2, description="Of bins of the predicted value, rising.")
+    stds: tuple[float, ...] = Field(description="Of each bin; of all pixels where a bin has too few.")
+
+    @model_validator(mode="after")
+    def _bins(self) -> Self:
+        if len(self.edges) != len(self.stds) + 1 or not np.all(np.diff(self.edges) > 0):
+            raise ValueError("bins have rising edges, one more than standard deviations")
+        if not all(own > 0 for own in self.stds):
+            raise ValueError("standard deviations are above 0")
+        return self
+
+    def at(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Standard deviation at predicted values: between the middles of bins linear, NaN where they are.
+
+        Examples
+        --------
+        >>> residual = Residual(std=0.2, edges=(-1, 0, 1), stds=(0.125, 0.375))
+        >>> residual.at(np.float32([-0.5, 0, 0.9])).tolist()
+        [0.125, 0.25, 0.375]
+        """
+        edges = np.array(self.edges)
+        at = np.interp(values, (edges[1:] + edges[:-1]) / 2, self.stds)
+        return np.where(np.isfinite(values), at, np.nan).astype(np.float32)
+
+
 class Card(BaseModel):
     """Everything about a checkpoint but its weights."""
 
@@ -85,6 +121,9 @@ class Card(BaseModel):
         None, discriminator="method", description="Of the log-odds, fitted on the validation chips."
     )
     threshold: float = Field(0.5, gt=0, lt=1, description="Probability, calibrated, of the best F1 there.")
+    residual: Residual | None = Field(
+        None, description="Of a network of values, which has no threshold and no calibration."
+    )
     metrics: dict[str, float | None] = Field({}, description="On the validation chips.")
     licence: str = Field("unknown", description="Under which the weights may be used.")
 
@@ -92,6 +131,8 @@ class Card(BaseModel):
     def _fits(self) -> Self:
         if self.options.channels != self.task.features.network_channels:
             raise ValueError("the network is built for another number of channels than the task has")
+        if self.residual is not None and self.options.head is not Head.REGRESSION:
+            raise ValueError("errors of values are those of a head of regression")
         return self
 
     @property

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from headscarp.backscatter.options import ChainOptions
 from headscarp.chips.options import CutOptions, SplitOptions
 from headscarp.detect.options import DetectOptions
 from headscarp.errors import OptionsError
@@ -21,6 +22,7 @@ from headscarp.ingest.inventory import InventoryOptions
 from headscarp.ingest.options import IngestOptions
 from headscarp.inject.options import PlantOptions
 from headscarp.polygons import PolygonOptions
+from headscarp.predict.options import NdviPrediction
 from headscarp.search.options import GridOptions
 from headscarp.sensitivity.options import ProbeOptions
 from headscarp.train.options import FitOptions, NetworkChoice
@@ -50,6 +52,9 @@ class StackOptions(BaseModel):
 class MapOptions(StackOptions):
     """Options of ``headscarp map``; a section for each room."""
 
+    backscatter: ChainOptions = Field(
+        ChainOptions(), description="How Sentinel-1 GRD products among the scenes become backscatter."
+    )
     detect: DetectOptions = Field(DetectOptions(), description="How change becomes probability.")
     polygons: PolygonOptions = Field(PolygonOptions(), description="What is drawn as a landslide.")
 
@@ -66,6 +71,12 @@ class SensitivityOptions(MapOptions):
     sensitivity: ProbeOptions = Field(ProbeOptions(), description="Which landslides are tried.")
 
 
+class NdviOptions(StackOptions):
+    """Options of ``headscarp ndvi``."""
+
+    ndvi: NdviPrediction = Field(NdviPrediction(), description="Which network, at which moment.")
+
+
 class ChipEventOptions(StackOptions):
     """An event whose chips are cut: its scenes and what was mapped of it."""
 
@@ -77,6 +88,16 @@ class ChipEventOptions(StackOptions):
     )
     dates: InventoryOptions = Field(InventoryOptions(), description="Which of them count, by date.")
     ignore: tuple[Path, ...] = Field((), description="Vector files of ground that is left out of the labels.")
+    ndvi_pre: Path | None = Field(
+        None,
+        description="NDVI before the event, for chips.target ndvi: a raster, or Sentinel-2 L2A; of a folder "
+        "with an event.yaml, its ndvi_pre.tif.",
+    )
+    ndvi_post: Path | None = Field(None, description="NDVI after the event, likewise: ndvi_post.tif.")
+    ndvi_offset: float | None = Field(
+        None,
+        description="Reflectance offset of Sentinel-2 products, digital numbers, where none is stated.",
+    )
 
 
 class ChipsOptions(BaseModel):
@@ -112,6 +133,8 @@ EVENT_YAML = "event.yaml"
 """File in a folder of an event: options of ``headscarp map``, with paths relative to the folder."""
 INVENTORY = "inventory.gpkg"
 """File in a folder of an event: what was mapped."""
+NDVI = ("ndvi_pre", "ndvi_post")
+"""Files, with .tif, in a folder of an event: NDVI before and after it."""
 
 
 def load_options(path: Path | None, overrides: Mapping[str, Any] | None = None) -> MapOptions:
@@ -151,18 +174,39 @@ def load_chips_options(
     return _validated(model, values, overrides or {}, path)
 
 
+def described_event(folder: Path, **given: Any) -> ChipEventOptions:
+    """Options of the event of a folder with an ``event.yaml``; what is given wins."""
+    return ChipEventOptions.model_validate(_completed({"scenes": [str(folder)], **given}))
+
+
 def _completed(event: dict[str, Any]) -> dict[str, Any]:
     """Values of an event, with what its folder says of itself."""
     given = dict(event)
     scenes = given.get("scenes")
-    folder = _event_folder([scenes] if isinstance(scenes, str) else scenes)
+    listed = [scenes] if isinstance(scenes, str) else scenes
+    folder = _event_folder(listed)
     if folder is None:
+        _refuse_absent(given, listed)
         return given
     given.pop("scenes")
     found: dict[str, Any] = {"name": folder.resolve().name}
     if (folder / INVENTORY).is_file():
         found["inventory"] = [folder / INVENTORY]
+    found |= {name: path for name in NDVI if (path := folder / f"{name}.tif").is_file()}
     return _merged(found | _described(ChipEventOptions, folder), given)
+
+
+def _refuse_absent(given: dict[str, Any], scenes: object) -> None:
+    """Refuse scenes that are not there, before their event is refused for what their folder would say."""
+    paths = [Path(scene) for scene in scenes if isinstance(scene, str)] if isinstance(scenes, list) else []
+    absent = [str(path) for path in paths if not path.exists()]
+    if absent and "name" not in given:
+        raise OptionsError(
+            "events whose scenes are there",
+            f"{', '.join(absent)}, not there",
+            "an event without a name takes it, its date and its inventory from the folder of its scenes",
+            "check the path; relative ones are taken from where the command runs",
+        )
 
 
 def _described(model: type[StackOptions], folder: Path) -> dict[str, Any]:

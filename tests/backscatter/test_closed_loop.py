@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 
@@ -219,7 +218,7 @@ def test_a_stopped_run_goes_on(
 def test_work_of_other_options_is_thrown_away(known: Known, tmp_path: Path) -> None:
     work = tmp_path / ".out.backscatter-work" / NAME.removesuffix(".tif")
     work.mkdir(parents=True)
-    (work / "work.json").write_text(json.dumps({"options": "others"}), encoding="utf-8")
+    (work / "claim").write_text("of others", encoding="utf-8")
     (work / "000000_000000.npz").touch()  # would be an empty block
     run_backscatter(options_of(known), tmp_path / "out")
     assert np.isfinite(Made(tmp_path / "out" / NAME).values).any()

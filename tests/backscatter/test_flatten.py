@@ -36,7 +36,7 @@ def shown_over_plane(frame: Frame) -> Array:
     to_fixed = Transformer.from_crs("EPSG:4979", "EPSG:4978", always_xy=True)
     places = np.stack(to_fixed.transform(ground.longitude, ground.latitude, ground.height), axis=-1)
     facet = np.cross(np.gradient(places, axis=0), np.gradient(places, axis=1))
-    at = {name: frame._at[name](line, sample, grid=False) for name in ("incidence", "azimuth")}
+    at = frame.swath.sight(line, sample)
     az = np.deg2rad(at["azimuth"])
     lon, lat = np.deg2rad(ground.longitude), np.deg2rad(ground.latitude)
     up = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
@@ -45,7 +45,7 @@ def shown_over_plane(frame: Frame) -> Array:
     flat = np.sin(az)[..., None] * east + np.cos(az)[..., None] * north
     towards = np.sin(at["incidence"])[..., None] * flat + np.cos(at["incidence"])[..., None] * up
     shown = np.abs((facet * towards).sum(axis=-1))
-    slant = frame._at["slant"](line, sample, dy=1, grid=False)
+    slant = np.gradient(at["slant"], axis=1)
     along = np.linalg.norm(np.cross(np.gradient(places, axis=0), flat), axis=-1)
     level_along = float(np.median(along))
     return shown / (np.abs(slant) * level_along)

@@ -1,10 +1,11 @@
 """A product with known ground: targets and a pattern, laid into a measurement of real annotation.
 
-The place of a sample on the ground comes from the product's own geolocation grid, interpolated by SciPy, and
-the instrument's numbers from its own tables, read by xarray-sentinel and ElementTree: nothing here uses
-headscarp, whose errors would cancel. Between two lines of the grid (3 s) the processor's ground-range
-polynomials step by several samples, which no interpolation of the grid can follow: targets therefore stand
-within some lines of a line of the grid.
+The place of a sample on the ground comes from the product's own geolocation grid
+(:mod:`headscarp.simulate.safe.swath`), and the instrument's numbers from its own tables, read by
+xarray-sentinel and ElementTree: nothing here uses geometry or tables of :mod:`headscarp.backscatter`, whose
+errors would cancel. Between two lines of the grid (3 s) the processor's ground-range polynomials step by
+several samples, which no interpolation of the grid can follow: targets therefore stand within some lines of a
+line of the grid.
 """
 
 from __future__ import annotations
@@ -13,97 +14,46 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
 import rasterio
 import xarray as xr
 from numpy.typing import NDArray
-from pyproj import Geod, Transformer
-from rasterio.windows import Window
-from scipy.interpolate import RectBivariateSpline, RegularGridInterpolator
+from scipy.interpolate import RegularGridInterpolator
+
+from headscarp.backscatter.safe import open_safe
+from headscarp.simulate.safe import image
+from headscarp.simulate.safe.documents import write_documents
+from headscarp.simulate.safe.swath import GroundPoints, Relief, Swath
+from headscarp.vocabulary import Polarization
 
 UTM = "EPSG:32633"
+HEIGHTS_M = (-100.0, 2000.0)
+"""Between which every terrain of the tests lies."""
 Array = NDArray[np.float64]
-
-
-class GroundPoints(NamedTuple):
-    longitude: Array
-    latitude: Array
-    height: Array
-    x: Array
-    y: Array
-
-
 Terrain = Callable[[Array, Array], Array]
 """Ellipsoidal height of places in the UTM zone."""
-GEOD = Geod(ellps="WGS84")
-LIGHT, EARTH_M = 299_792_458.0, 6_371_000.0
 
 
 def plain(x: Array, y: Array) -> Array:
     return np.full(np.shape(x), 250.0)
 
 
-def towards_radar(incidence: Array, slant: Array, rise: Array) -> Array:
-    """Metres towards the radar by which ground that rises is seen at the same slant range.
-
-    In the plane of the sight, on an Earth that bends away: a point at ``d`` towards the radar and ``rise``
-    higher is as far from the satellite as the point it starts from.
-    """
-    across, up = slant * np.sin(incidence), slant * np.cos(incidence)
-    d = np.asarray(rise / np.tan(incidence))
-    for _ in range(20):
-        missed = (across - d) ** 2 + (up - rise + d**2 / (2 * EARTH_M)) ** 2 - slant**2
-        d = d + missed / (2 * across)
-    return d
-
-
 class Frame:
-    """A window of a product's image and where its samples lie on the ground.
-
-    The grid's points are at heights of their own. Each is brought to height 0 along the line of equal
-    slant range, by the grid's incidence angle and slant range; these places are smooth and are interpolated;
-    then they are raised to the height of the ground.
-    """
+    """A window of a product's image and where its samples lie on the ground."""
 
     def __init__(
         self, safe: Path, lines: tuple[int, int], samples: tuple[int, int], terrain: Terrain = plain
     ) -> None:
         self.safe, self.lines, self.samples, self.terrain = safe, lines, samples, terrain
-        root = ElementTree.parse(next((safe / "annotation").glob("*-vv-*.xml"))).getroot()
-        points = root.findall(".//geolocationGridPoint")
-
-        def column(name: str) -> Array:
-            return np.array([float(point.findtext(name, "nan")) for point in points])
-
-        self.size = tuple(int(root.findtext(f".//numberOf{n}", "0")) for n in ("Lines", "Samples"))
-        axes = (np.unique(column("line")), np.unique(column("pixel")))
-        self.grid_lines, shape = axes[0], (axes[0].size, axes[1].size)
-        lon, lat, height = (column(name).reshape(shape) for name in ("longitude", "latitude", "height"))
-        slant = column("slantRangeTime").reshape(shape) * LIGHT / 2
-        incidence = np.deg2rad(column("incidenceAngle").reshape(shape))
-        azimuth = np.empty(shape)
-        azimuth[:, 1:] = GEOD.inv(lon[:, 1:], lat[:, 1:], lon[:, :-1], lat[:, :-1])[0]
-        azimuth[:, 0] = azimuth[:, 1]
-        d = towards_radar(incidence, slant, -height)
-        lon, lat, _ = GEOD.fwd(lon, lat, azimuth, d)
-        incidence = incidence - d / EARTH_M - d * np.cos(incidence) / slant
-        values = {"lon": lon, "lat": lat, "slant": slant, "incidence": incidence, "azimuth": azimuth % 360}
-        self._at = {name: RectBivariateSpline(*axes, table) for name, table in values.items()}
+        self.swath = Swath(ElementTree.parse(next((safe / "annotation").glob("*-vv-*.xml"))).getroot())
+        self.size = self.swath.size
 
     def ground(self, line: Array, sample: Array) -> GroundPoints:
         """Where samples lie, on the terrain."""
-        at = {name: np.asarray(found(line, sample, grid=False)) for name, found in self._at.items()}
-        to_utm = Transformer.from_crs("EPSG:4326", UTM, always_xy=True)
-        height = np.zeros(at["lon"].shape)
-        for _ in range(8):
-            d = towards_radar(at["incidence"], at["slant"], height)
-            lon, lat, _ = GEOD.fwd(at["lon"], at["lat"], at["azimuth"], d)
-            x, y = (np.asarray(part) for part in to_utm.transform(lon, lat))
-            height = self.terrain(x, y)
-        return GroundPoints(np.asarray(lon), np.asarray(lat), height, x, y)
+        relief = Relief(self.terrain, HEIGHTS_M[0], HEIGHTS_M[1], UTM)
+        return self.swath.ground(np.asarray(line, float), np.asarray(sample, float), relief)
 
     @property
     def window(self) -> tuple[Array, Array]:
@@ -138,17 +88,10 @@ class Frame:
 
 
 def copy_safe(real: Path, folder: Path, both: bool = True) -> Path:
-    """The Rome product without its measurement; VH, which it lacks, has the annotation of VV."""
-    safe = folder / real.name
-    shutil.copytree(real / "annotation", safe / "annotation", ignore=shutil.ignore_patterns("rfi"))
-    shutil.copy(real / "manifest.safe", safe / "manifest.safe")
-    (safe / "measurement").mkdir()
-    for path in list((safe / "annotation").rglob("*-vv-*.xml")) if both else []:
-        twin = path.with_name(path.name.replace("-vv-", "-vh-").replace("-001.xml", "-002.xml"))
-        shutil.copy(path, twin)
-    for path in [safe, *safe.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    return safe
+    """A product without its measurement; VH, which Rome lacks, has the annotation of VV."""
+    source = open_safe(real)
+    pols: tuple[Polarization, ...] = ("VV", "VH") if both else tuple(source.channels)
+    return write_documents(source, folder, polarizations=pols)
 
 
 def tables(safe: Path, lines: Array, samples: Array, coefficient: str = "gamma") -> tuple[Array, Array]:
@@ -196,10 +139,8 @@ def fill(
         power[target_line - frame.lines[0], target_sample - frame.samples[0]] = target_power
     calibration, noise = tables(frame.safe, line[:, 0], sample[0])
     for pol, factor in (polarizations or {"vv": 1.0}).items():
-        squared = power * factor * calibration**2 + noise_gain * noise
-        if rng is not None:
-            squared = squared * rng.gamma(4.4, 1 / 4.4, squared.shape)
-        numbers = np.rint(np.sqrt(squared)).clip(0, 65535).astype(np.uint16)
+        speckle = 1.0 if rng is None else rng.gamma(4.4, 1 / 4.4, power.shape)
+        numbers = image.digital_numbers(power * factor, calibration, noise_gain * noise, speckle)
         write_measurement(frame, pol, numbers)
 
 
@@ -207,15 +148,7 @@ def write_measurement(frame: Frame, pol: str, numbers: NDArray[np.uint16]) -> Pa
     """Write digital numbers of the window into a measurement of the annotated size."""
     stem = next((frame.safe / "annotation").glob(f"*-{pol}-*.xml")).stem
     path = frame.safe / "measurement" / f"{stem}.tiff"
-    with rasterio.open(
-        path, "w", driver="GTiff", height=frame.size[0], width=frame.size[1], count=1, dtype="uint16",
-        tiled=True, blockxsize=512, blockysize=512, sparse_ok=True, compress="deflate",
-        transform=rasterio.Affine(1, 0, 0.5, 0, 1, 0.5),
-    ) as out:  # fmt: skip
-        out.write(
-            numbers, 1, window=Window(frame.samples[0], frame.lines[0], numbers.shape[1], numbers.shape[0])
-        )
-    return path
+    return image.write_measurement(path, frame.size, numbers, (frame.lines[0], frame.samples[0]))
 
 
 def zip_safe(safe: Path, target: Path, extra: dict[str, str] | None = None) -> Path:

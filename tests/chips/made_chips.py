@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from headscarp.chips.store import ChipFacts, ChipStore, EventFacts, StoreFacts, open_store
 from headscarp.chips.writer import CutChip, Layout, content_sha256, open_writer
-from headscarp.features.sets import FeatureSet, FloatArray, feature_set
+from headscarp.features.channels import FloatArray
+from headscarp.features.sets import FeatureSet, feature_set
 
 CRS = "EPSG:32654"
 SPACING_M = 10.0

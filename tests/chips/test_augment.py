@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from headscarp.chips.augment import Flips, allowed_flips, flip
-from headscarp.features.sets import FEATURE_SETS, FeatureSet, FloatArray, Mirror, channel, feature_set
+from headscarp.features.channels import FloatArray, Mirror, channel
+from headscarp.features.sets import FEATURE_SETS, FeatureSet, feature_set
 from headscarp.geometry.terrain import aspect_deg
 
 ASPECTS = FeatureSet(
@@ -112,7 +113,7 @@ def test_the_given_arrays_are_left_alone() -> None:
 def test_sets_with_a_look_keep_it(name: str) -> None:
     features = feature_set(name)
     looks = any(channel(own).mirror is Mirror.LOOK for own in features.channels)
-    assert looks == (name in ("group5", "group6", "pair", "series_ascending", "series_descending"))
+    assert looks == (name in ("group5", "group6", "pair", "ndvi4", "series_ascending", "series_descending"))
     assert allowed_flips(features) == Flips(east_west=not looks, north_south=True)
     assert allowed_flips(features, paper_augmentation=True) == Flips(east_west=True, north_south=True)
 

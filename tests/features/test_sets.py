@@ -9,11 +9,10 @@ from pydantic import ValidationError
 
 from headscarp.errors import OptionsError
 from headscarp.features.change import Split, change_of_stacks, fuse, to_db
+from headscarp.features.channels import Mirror, channel
 from headscarp.features.sets import (
     FEATURE_SETS,
     FeatureSet,
-    Mirror,
-    channel,
     feature_set,
     form_features,
     observed,

@@ -22,6 +22,7 @@ from headscarp.geometry.incidence import (
     grid_look_azimuth_deg,
     local_incidence_deg,
     nominal_incidence_deg,
+    visibility_index,
 )
 from headscarp.geometry.orbit import look_azimuth_deg
 from headscarp.vocabulary import OrbitState
@@ -150,3 +151,24 @@ def test_look_on_the_grid_follows_the_geodesic(
         dx *= math.cos(math.radians(latitude))
     expected = math.degrees(math.atan2(dx, dy))
     assert (grid_look_azimuth_deg(geobox, state) - expected + 180.0) % 360.0 == pytest.approx(180.0, abs=0.15)
+
+
+@pytest.mark.parametrize("look_deg", LOOKS_DEG)
+@pytest.mark.parametrize(("turned_deg", "sign"), [(180.0, -1.0), (0.0, 1.0), (90.0, 0.0)])
+def test_visibility_is_the_sine_of_incidence_less_the_slope_towards_the_radar(
+    look_deg: float, turned_deg: float, sign: float
+) -> None:
+    """A plane that falls towards the radar, away from it, and across."""
+    plane = plane_m(look_deg + turned_deg, 30.0, (10.0, 25.0), (5, 6))
+    found = visibility_index(plane, (10.0, 25.0), look_deg, 39.0)[INNER]
+    assert found == pytest.approx(math.sin(math.radians(39.0 + sign * 30.0)), abs=1e-4)
+
+
+def test_visibility_is_how_fast_slant_range_grows_along_the_slope() -> None:
+    """Metres of slant range for a metre up the slope, from the positions themselves."""
+    theta, beta = math.radians(39.0), math.radians(20.0)
+    ground = np.array([math.cos(beta), math.sin(beta)])
+    away_from_radar = np.array([math.sin(theta), -math.cos(theta)])
+    plane = plane_m(270.0, 20.0, (10.0, 10.0), (5, 5))
+    found = visibility_index(plane, (10.0, 10.0), 90.0, 39.0)[2, 2]
+    assert found == pytest.approx(float(ground @ away_from_radar), abs=1e-5)

@@ -92,7 +92,10 @@ def test_rasters_of_an_event_folder_are_its_own(folder: Path) -> None:
 
 
 def test_an_event_without_a_name_or_with_unknown_options_is_refused(tmp_path: Path) -> None:
-    for event, named in (({"scenes": ["a", "b"]}, "name"), ({"name": "x", "nonsense": 1}, "nonsense")):
+    for event, named in (
+        ({"scenes": [str(tmp_path), str(tmp_path)]}, "name"),
+        ({"name": "x", "nonsense": 1}, "nonsense"),
+    ):
         config = write_config(tmp_path / "c.yaml", events=[event])
         with pytest.raises(OptionsError, match=rf"events\.0\.{named}"):
             load_chips_options(ChipsOptions, config)

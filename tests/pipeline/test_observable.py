@@ -12,13 +12,16 @@ import rasterio
 from numpy.typing import NDArray
 
 import headscarp as hs
+from headscarp.features.channels import VISIBILITY_NEEDS
 from headscarp.features.terrain import TerrainOptions
 from headscarp.geometry.incidence import grid_look_azimuth_deg
 from headscarp.geometry.observable import Observable, observable
-from headscarp.grid import expand, spacing_m, tiles
+from headscarp.grid import Tile, expand, spacing_m, tiles
 from headscarp.ingest.dem import read_height, read_relief
 from headscarp.ingest.raster import read_header
 from headscarp.pipeline.map.detect import orbits_text
+from headscarp.pipeline.map.observe import observe, read_land
+from headscarp.pipeline.map.plan import make_plan
 from headscarp.pipeline.map.redraw import observable_shares, redraw_polygons
 from headscarp.pipeline.map.view import plan_view
 from headscarp.record import RunRecord
@@ -136,3 +139,23 @@ def test_relief_is_that_of_the_ground_around(ridge: Path) -> None:
     assert read_relief(ridge, geobox) == pytest.approx(float(np.ptp(ridge_m())) * 1.1, rel=1e-6)
     far = geobox.translate_pix(10_000, 10_000)
     assert read_relief(ridge, far) == 0.0
+
+
+def test_visibility_is_asked_for_by_name_and_0_in_layover_and_shadow(
+    small_event: SmallEvent, ridge: Path
+) -> None:
+    """Gentle ground: sin(39° less the slope towards the radar); the steep sides: what each state sees."""
+    values = {"scenes": [small_event.scenes], "event.date": EVENT_DATE, "terrain.dem": ridge}
+    plan = make_plan(hs.load_options(None, values))
+    tile = Tile(plan.geobox, slice(0, plan.geobox.shape[0]), slice(0, plan.geobox.shape[1]))
+    change = observe(plan, tile, 0).change(plan.splits)
+    assert "visibility_ascending" not in read_land(plan, tile, change, 0, ())
+    land = read_land(plan, tile, change, 0, VISIBILITY_NEEDS)
+    code = land["observable"][64]
+    for state, bit in ((OrbitState.ASCENDING, 1), (OrbitState.DESCENDING, 2)):
+        found = land[f"visibility_{state.value}"][64]
+        look = np.deg2rad(grid_look_azimuth_deg(plan.geobox, state))
+        gentle = np.sin(np.deg2rad(39.0) - np.arctan(0.2 * np.sin(look)))
+        assert found[5:15] == pytest.approx(gentle, abs=1e-3)
+        assert np.all(found[(code & bit) == 0] == 0)
+        assert np.all(found[50:80][(code[50:80] & bit) > 0] > 0)

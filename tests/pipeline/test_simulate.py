@@ -14,11 +14,13 @@ from affine import Affine
 
 import headscarp as hs
 from headscarp.errors import GridError, HeadscarpError, OutputError
+from headscarp.ingest.categories import read_class_names
 from headscarp.ingest.files import read_scene_files
 from headscarp.ingest.passes import group_scenes
 from headscarp.ingest.stack import open_stacks
 from headscarp.pipeline.simulate import run_simulate
 from headscarp.simulate.event import SimulatedEvent
+from headscarp.simulate.ground import LandCover
 from headscarp.simulate.landslides import plan
 from headscarp.simulate.options import SimulateOptions
 from headscarp.vocabulary import OrbitState
@@ -74,6 +76,8 @@ def test_files_hold_what_the_library_returns(folder: Path, small: SimulatedEvent
     }
     for name, values in pairs.items():
         assert np.array_equal(read(folder / name), values, equal_nan=values.dtype.kind == "f"), name
+    named = read_class_names(folder / "landcover.tif")
+    assert (named[LandCover.FOREST], named[LandCover.SHRUB_GRASS], len(named)) == ("forest", "shrub grass", 6)
     inventory = gpd.read_file(folder / "inventory.gpkg")
     assert len(inventory) == len(small.inventory) > 10
     assert inventory.crs.to_epsg() == 32654

@@ -10,7 +10,7 @@ import torch
 
 from headscarp.checkpoint import read_card
 from headscarp.config import SearchOptions
-from headscarp.errors import OutputError
+from headscarp.errors import OptionsError, OutputError
 from headscarp.pipeline.search import run_search
 from headscarp.search.record import SearchRecord
 from headscarp.split import write_split
@@ -71,6 +71,15 @@ def test_the_search_of_other_options_is_refused_by_name(options: SearchOptions, 
     with pytest.raises(OutputError, match="train"):
         run_search(other, out)
     assert json.loads((out / "key.json").read_text()) == kept
+
+
+def test_a_network_of_values_is_refused_before_anything_is_written(
+    options: SearchOptions, tmp_path: Path
+) -> None:
+    values = options.network.model_copy(update={"head": "regression"})
+    with pytest.raises(OptionsError, match="compares combinations by F1"):
+        run_search(options.model_copy(update={"network": values}), tmp_path / "search")
+    assert not (tmp_path / "search").exists()
 
 
 @pytest.mark.slow

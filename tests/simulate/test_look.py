@@ -51,7 +51,7 @@ def test_partial_cover_mixes_in_power_by_hand(product: Product) -> None:
     slides = flat_slides([0, 8, FULL, 0, 4, FULL])
     look = look_at(ground, cover, slides, ORBITS[0], product, 7)
     theta = np.deg2rad(incidence_deg(ground.geobox, ORBITS[0]))
-    scale = np.cos(theta)[0] if product is Product.GTC else np.ones(6)
+    scale = np.cos(theta)[0] if product is not Product.RTC else np.ones(6)
     before, after = ((band - look.noise) / scale for band in (look.before, look.after))
     share = slides.zones.share / FULL
     from_nominal = np.rad2deg(theta) - 39.0
@@ -136,7 +136,7 @@ def test_layover_holds_the_sum_of_three_places_by_hand(
         noise = NOISE / area if product is Product.RTC else NOISE
         assert look.noise[row, inside] == pytest.approx(noise, rel=2e-3)
         assert seen[:, row, inside] - noise == pytest.approx(np.tile(power[:, None], inside.size), rel=2e-3)
-        outside = (seen - look.noise)[:, row, [10, 55]] / (flat if product is Product.GTC else 1.0)
+        outside = (seen - look.noise)[:, row, [10, 55]] / (1.0 if product is Product.RTC else flat)
         assert outside == pytest.approx(np.stack([forest, rock], axis=1), rel=2e-3)
 
 

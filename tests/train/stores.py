@@ -47,6 +47,22 @@ def make_store(
     return open_store(path)
 
 
+def make_value_store(path: Path, chips: int = 16, seed: int = 0, features: str = "ndvi9_5") -> ChipStore:
+    """A store in which the first channel tells an NDVI; no landslide in it, nor a value in its first rows."""
+    own = feature_set(features)
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(chips, own.network_channels, SIZE_PX, SIZE_PX)).astype(np.float32)
+    coarse = np.kron(rng.normal(size=(chips, SIZE_PX // 8, SIZE_PX // 8)), np.ones((8, 8)))
+    x[:, 0] = 0.2 * x[:, 0] + coarse
+    target = np.tanh(0.6 * coarse + 0.2).astype(np.float32)
+    label = np.zeros((chips, SIZE_PX, SIZE_PX), np.uint8)
+    x[..., :2, :] = np.nan
+    label[:, :3] = 255
+    target[label == 255] = np.nan
+    write_store(path, x, label, own, target=target)
+    return open_store(path)
+
+
 def write_store(
     path: Path,
     x: np.ndarray,
@@ -54,9 +70,10 @@ def write_store(
     features: FeatureSet,
     event: str = "storm",
     dates: int | None = None,
+    target: np.ndarray | None = None,
 ) -> None:
     group = zarr.open_group(path, mode="w")
-    arrays = {"x": x, "label": label}
+    arrays = {"x": x, "label": label} | ({} if target is None else {"target": target})
     if dates is not None:
         arrays["days"] = np.tile(np.arange(dates, dtype=np.float32) * 12 - 12 * (dates - 1), (len(x), 1))
     for name, values in arrays.items():
@@ -73,6 +90,7 @@ def write_store(
         stride_px=SIZE_PX,
         spacing_m=SPACING_M,
         pooling="relative_orbit",
+        target="landslide" if target is None else "ndvi",
         events=(EventFacts(name=event, inputs_sha256="0" * 64, pre_dates=(2, 3), post_dates=(1, 2)),),
         chips=tuple(
             ChipFacts(

@@ -151,8 +151,9 @@ def every_loss() -> list[tuple[LossName, DiceClasses]]:
 
 @pytest.mark.parametrize(("name", "classes"), every_loss())
 def test_gradients_are_those_of_differences(name: LossName, classes: DiceClasses) -> None:
-    logits, target, mask = scene(5, side=13 if name == "ssim" else 4)
-    if name == "ssim":
+    smoothed = name in ("ssim", "l1_ssim_gradient")
+    logits, target, mask = scene(5, side=13 if smoothed else 4)
+    if smoothed:
         mask[:] = True
         logits, target = torch.tanh(logits)[:1], torch.tanh(target)[:1]
         mask = mask[:1]
@@ -203,3 +204,15 @@ def test_a_loss_fits_one_head() -> None:
     assert fits_head("dice", Head.CLASSIFICATION)
     assert not fits_head("dice", Head.REGRESSION)
     assert fits_head("ssim", Head.REGRESSION)
+
+
+def test_the_composite_is_the_weighted_sum_of_its_parts() -> None:
+    values, target, mask = scene(9, side=16)
+    mask[..., 2:, :] = True
+    given = (torch.tanh(values), torch.where(mask, target - 0.5, target), mask)
+    parts = [float(make_loss(name)(*given)) for name in ("l1", "ssim", "gradient")]  # type: ignore[arg-type]
+    assert len({round(part, 3) for part in parts}) == 3
+    whole = float(make_loss("l1_ssim_gradient", weights=(0.5, 2.0, 0.25))(*given))
+    assert whole == pytest.approx(0.5 * parts[0] + 2 * parts[1] + 0.25 * parts[2])
+    alone = float(make_loss("l1_ssim_gradient", weights=(0.0, 0.0, 3.0))(*given))
+    assert alone == pytest.approx(3 * parts[2])

@@ -24,11 +24,12 @@ from headscarp.models import BODIES
 from headscarp.split import SplitFile
 from headscarp.train.batches import Normaliser
 from headscarp.train.chips import Sources
-from headscarp.train.engine import Engine, learning_rate, outcome_counts
+from headscarp.train.engine import Engine, learning_rate
 from headscarp.train.errors import TrainError
+from headscarp.train.judge import outcome_counts
 from headscarp.train.keeper import Ends
 from headscarp.train.options import NETWORKS, FitOptions, NetworkChoice
-from headscarp.train.record import EpochRow, TrainRecord
+from headscarp.train.record import EpochRow, Measure, TrainRecord
 from headscarp.train.run import train
 from headscarp.train.score import f1_at, scores
 from headscarp.train.state import read_state
@@ -238,7 +239,9 @@ def test_a_time_limit_ends_cleanly_after_an_epoch_at_least(
 
 def row(epoch: int, f1: float | None, seconds: float = 1.0) -> EpochRow:
     known: dict[str, Any] = dict.fromkeys(EpochRow.model_fields, 1.0)
-    return EpochRow(**known | {"epoch": epoch, "f1": f1, "seconds": seconds})
+    measure = Measure(name="f1", value=f1, rises=True)
+    own = {"epoch": epoch, "measure": measure, "figures": {"f1": f1}, "seconds": seconds}
+    return EpochRow(**known | own)
 
 
 def test_when_it_ends() -> None:
@@ -395,14 +398,6 @@ def test_what_contradicts_itself_or_the_machine_is_refused(
         pytest.skip("there is a GPU")
     with pytest.raises(OptionsError, match=fragment):
         train(store, split, unet, changed(quick, **more), out)
-
-
-def test_regression_has_no_store_yet(
-    store: ChipStore, split: SplitFile, quick: FitOptions, out: Path
-) -> None:
-    choice = NetworkChoice(network="unet", filters=8, head="regression")
-    with pytest.raises(OptionsError, match="no store holds values"):
-        train(store, split, choice, changed(quick, loss="l1"), out)
 
 
 @pytest.mark.parametrize(

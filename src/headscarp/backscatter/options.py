@@ -27,10 +27,8 @@ class HeightReference(StrEnum):
     GEOID = "geoid"
 
 
-class BackscatterOptions(BaseModel):
-    """The chain from a GRD product to backscatter; every step can be switched."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _Sources(BaseModel):
+    """What is processed, where, over which heights: a map has these already."""
 
     products: tuple[Path, ...] = Field(
         (), description="Sentinel-1 IW GRD products, .SAFE folders or zips, or folders of them."
@@ -39,6 +37,13 @@ class BackscatterOptions(BaseModel):
         default_factory=AreaOptions, description="Area and grid; none: the products' own extent, UTM, 10 m."
     )
     dem: Path | None = Field(None, description="Height model in metres, any CRS.")
+
+
+class ChainOptions(BaseModel):
+    """The steps from a GRD product to backscatter; every one can be switched."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     heights: HeightReference = Field(
         HeightReference.AUTO,
         description="What the DEM's heights are counted from; auto: what its CRS says, else it is asked for.",
@@ -51,6 +56,10 @@ class BackscatterOptions(BaseModel):
     orbit: Path | None = Field(
         None,
         description="Precise orbit: an EOF file, or a folder of them; none: the annotation's state vectors.",
+    )
+    fetch_orbits: bool = Field(
+        False,
+        description="Fetch orbit files that the folder of --orbit lacks into it (needs the extra orbits).",
     )
     border_noise: bool = Field(True, description="Drop the noise at the borders of the image.")
     thermal_noise: bool = Field(True, description="Subtract the annotated thermal noise.")
@@ -68,6 +77,10 @@ class BackscatterOptions(BaseModel):
     )
     visibility: bool = Field(True, description="Write layover and shadow beside the backscatter.")
     allow_empty: bool = Field(False, description="Take a measurement that is all zeros; for tests.")
+
+
+class BackscatterOptions(ChainOptions, _Sources):
+    """Options of ``headscarp backscatter``: the chain, and what it is run on."""
 
 
 DEFAULT_SPACING_M = 10.0

@@ -121,7 +121,7 @@ def choose_vectors(annotation: Annotation, orbit: Path | None) -> StateVectors:
         return annotation.orbit
     if not orbit.is_dir():
         return read_orbit_file(orbit, annotation)
-    fitting = [path for path in sorted(orbit.iterdir()) if _fits(path, annotation)]
+    fitting = fitting_files(orbit, annotation)
     if not fitting:
         raise SceneError(
             f"an orbit file of {annotation.platform} that covers {annotation.first_line}",
@@ -129,9 +129,14 @@ def choose_vectors(annotation: Annotation, orbit: Path | None) -> StateVectors:
             "positions on the ground would be those of a coarser orbit without a sign",
             "fetch the POEORB file of that day, or leave --orbit out for the annotation's vectors",
         )
+    return read_orbit_file(fitting[0], annotation)
+
+
+def fitting_files(folder: Path, annotation: Annotation) -> list[Path]:
+    """Orbit files in a folder whose names are of an image's mission and time, the best kind first."""
     order = list(_KINDS)
-    best = min(fitting, key=lambda path: order.index(_NAME.search(path.name)["kind"]))  # type: ignore[index]
-    return read_orbit_file(best, annotation)
+    fitting = [path for path in sorted(folder.iterdir()) if _fits(path, annotation)]
+    return sorted(fitting, key=lambda path: order.index(_NAME.search(path.name)["kind"]))  # type: ignore[index]
 
 
 def read_orbit_file(path: Path, annotation: Annotation) -> StateVectors:

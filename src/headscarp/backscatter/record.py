@@ -44,6 +44,8 @@ class AcquisitionRecord(_Frozen):
     """Of the pixels of the grid, in any polarisation."""
     floor_share: float
     """Of the observed values: those no brighter than a tenth of the noise."""
+    claim: str
+    """Hash of all that its pixels follow from; the same hash, and it need not be made again."""
 
 
 class BackscatterRecord(_Frozen):

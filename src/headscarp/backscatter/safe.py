@@ -8,6 +8,7 @@ is held equal in the tests.
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 from dataclasses import dataclass
@@ -92,6 +93,18 @@ def find_products(paths: list[Path]) -> list[Path]:
     return list(found)
 
 
+def products_inside(path: Path) -> list[Path]:
+    """Products in a folder, however deep, sorted; the path itself where it is one."""
+    if is_safe(path):
+        return [path]
+    found: list[Path] = []
+    for folder, folders, files in os.walk(path):
+        here = [item for item in (*folders, *files) if is_safe(Path(folder, item))]
+        found += [Path(folder, item) for item in here]
+        folders[:] = [name for name in folders if name not in here]
+    return sorted(found)
+
+
 def open_safe(path: Path) -> Safe:
     """Find the files of a product.
 
@@ -140,7 +153,11 @@ def require(safe: Safe, polarization: Polarization, thermal_noise: bool) -> None
             f"{safe.name} without " + ("it" if len(missing) == 1 else "them"),
             "numbers of the instrument cannot be compared between dates",
             "download the product again"
-            + ("; or pass --no-thermal-noise" if missing == ["noise"] else ", whole"),
+            + (
+                "; or switch the step off: --no-thermal-noise, thermal_noise: false"
+                if missing == ["noise"]
+                else ", whole"
+            ),
         )
 
 

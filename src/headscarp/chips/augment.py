@@ -8,12 +8,13 @@ flipped as in Pan & Shi (2023), horizontally and vertically.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headscarp.features.sets import FeatureSet, FloatArray, Mirror
+from headscarp.features.channels import FloatArray, Mirror
+from headscarp.features.sets import FeatureSet
 
 _EAST_WEST, _NORTH_SOUTH = -1, -2
 """Axes that the flips turn around; grids are north up."""
@@ -78,9 +79,19 @@ def flip(
     >>> turned.tolist(), mapped.tolist()
     ([[[2.0, 1.0]], [[-1.0, -0.5]]], [[1, 0]])
     """
-    axes = _axes(flips)
-    turned = np.flip(x, axes) * _signs(features, flips)
-    return np.asarray(turned, dtype=np.float32), np.flip(label, axes).copy()
+    turned = np.flip(x, _axes(flips)) * _signs(features, flips)
+    return np.asarray(turned, dtype=np.float32), mirrored(label, flips)
+
+
+def mirrored(values: NDArray[Any], flips: Flips) -> NDArray[Any]:
+    """Reflect values that have no direction: pixels change places.
+
+    Parameters
+    ----------
+    values : ndarray, shape (..., y, x)
+    flips : Flips
+    """
+    return np.flip(values, _axes(flips)).copy()
 
 
 def _axes(flips: Flips) -> tuple[int, ...]:

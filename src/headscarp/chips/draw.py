@@ -250,7 +250,7 @@ def _refuse_unusable(facts: StoreFacts, options: SplitOptions, split: IntArray) 
             "name other events, lower split.block_m or split.buffer_m, or cut more chips",
         )
     px = np.array([chip.landslide_px for chip in facts.chips])
-    if px[split == TRAIN].sum() == 0:
+    if facts.target == "landslide" and px[split == TRAIN].sum() == 0:
         raise ChipError(
             "landslide pixels in the training chips",
             f"none in {int((split == TRAIN).sum())} training chips ({px.sum()} in all {len(split)} chips)",

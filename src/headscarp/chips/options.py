@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from headscarp.features.sets import FeatureSet, feature_set
 
 SplitMethod = Literal["random", "blocks", "events", "folds"]
+Target = Literal["landslide", "ndvi"]
 
 
 class CutOptions(BaseModel):
@@ -28,13 +29,24 @@ class CutOptions(BaseModel):
         False, description="Label every pixel that a polygon touches, not only those whose centre is inside."
     )
     min_observed: float = Field(
-        0.5, gt=0, le=1, description="Share of a chip's pixels that must be observed for it to be kept."
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of a chip's pixels that must be observed for it to be kept; of a target ndvi, be "
+        "observed and have one.",
+    )
+
+    target: Target = Field(
+        "landslide", description="What is learned: landslide, the inventory; ndvi, values of a reference."
     )
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        if isinstance(self.features, str):
-            feature_set(self.features)
+        features = self.feature_set
+        if self.target == "ndvi" and not features.of_moment:
+            raise ValueError("an NDVI is of one moment: features such as ndvi9_19 are wanted for it")
+        if self.target == "landslide" and features.of_moment and features.moment is None:
+            raise ValueError("features of one moment need their moment said: moment: post")
         if self.stride_px > self.size_px:
             raise ValueError("stride_px is at most size_px, or ground between chips would be lost")
         return self

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headscarp.chips.store import IGNORE, ChipError, ChipStore
-from headscarp.features.sets import FeatureSet, FloatArray
+from headscarp.features.channels import FloatArray
+from headscarp.features.sets import FeatureSet
 
 _CHIPS_AT_ONCE = 16
 """Chips read together: 16 of 128 px and four channels are 4 MB."""

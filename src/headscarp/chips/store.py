@@ -7,6 +7,8 @@ array     shape                                  content
           channel, y, x) for pairs, (chip,       is no value
           time, channel, y, x) for series
 ``label`` (chip, y, x)                           uint8: 1 landslide, 0 none, 255 left out
+``target`` (chip, y, x), target ndvi only         float32: values to regress on, NaN where there is
+                                                 none or the label is 255
 ``days``  (chip, time), series only              float32: days since the first pass after the event;
                                                  NaN: no such date
 ========  =====================================  ======================================================
@@ -27,6 +29,7 @@ import zarr
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from headscarp.chips.options import Target
 from headscarp.errors import HeadscarpError
 from headscarp.features.sets import FeatureSet
 from headscarp.grid import Bounds
@@ -67,6 +70,9 @@ class EventFacts(BaseModel):
     )
     pre_dates: tuple[int, int]
     post_dates: tuple[int, int]
+    ndvi_days: dict[str, float | None] = Field(
+        {}, description="By moment: days from the middle of the scenes' dates to the NDVI; none: not known."
+    )
 
 
 class StoreFacts(BaseModel):
@@ -84,6 +90,7 @@ class StoreFacts(BaseModel):
     stride_px: int
     spacing_m: float
     pooling: str
+    target: Target = "landslide"
     events: tuple[EventFacts, ...]
     chips: tuple[ChipFacts, ...]
 
@@ -107,6 +114,14 @@ class ChipStore:
         rows = list(places)
         x, label, days = self._opened
         return x.oindex[rows], label.oindex[rows], None if days is None else days.oindex[rows]
+
+    def read_target(self, places: Sequence[int]) -> NDArray[np.float32] | None:
+        """Values to regress on, in the order of the places; none in a store of landslides."""
+        return None if self._target is None else np.asarray(self._target.oindex[list(places)])
+
+    @cached_property
+    def _target(self) -> Any:
+        return None if self.facts.target == "landslide" else self.arrays["target"]
 
     @cached_property
     def _opened(self) -> tuple[Any, Any, Any]:

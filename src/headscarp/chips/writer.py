@@ -22,7 +22,8 @@ import zarr
 from numpy.typing import NDArray
 
 from headscarp.chips.store import ATTRIBUTE, IGNORE, ChipError, ChipFacts, StoreFacts
-from headscarp.features.sets import FeatureSet, FloatArray
+from headscarp.features.channels import FloatArray
+from headscarp.features.sets import FeatureSet
 
 JOURNAL = "journal.jsonl"
 
@@ -34,6 +35,7 @@ class CutChip(NamedTuple):
     x: FloatArray
     label: NDArray[np.uint8]
     days: FloatArray | None
+    target: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,15 @@ class Layout:
         Most dates of any event; 0 but for series.
     most_chips : int
         Chips there may be at most.
+    with_target : bool
+        Whether chips have values to regress on.
     """
 
     features: FeatureSet
     size_px: int
     dates: int
     most_chips: int
+    with_target: bool = False
 
     @property
     def chip_shape(self) -> tuple[int, ...]:
@@ -102,6 +107,8 @@ class StoreWriter:
             for place, chip in enumerate(chips, start=len(self.chips)):
                 self.arrays["x"][place] = _in_time(chip.x, self.layout)
                 self.arrays["label"][place] = chip.label
+                if chip.target is not None:
+                    self.arrays["target"][place] = chip.target
                 if chip.days is not None:
                     days = np.full(self.layout.dates, np.nan, np.float32)
                     days[: len(chip.days)] = chip.days
@@ -148,10 +155,12 @@ def open_writer(final: Path, key: str, layout: Layout) -> StoreWriter:
     return StoreWriter(final, part, layout, group)
 
 
-def content_sha256(x: FloatArray, label: NDArray[np.uint8]) -> str:
-    """SHA-256 of the features and labels of a chip, by which duplicates are told."""
+def content_sha256(x: FloatArray, label: NDArray[np.uint8], target: FloatArray | None = None) -> str:
+    """SHA-256 of the features, labels and values of a chip, by which duplicates are told."""
     digest = hashlib.sha256(np.ascontiguousarray(x, dtype="<f4").tobytes())
     digest.update(np.ascontiguousarray(label).tobytes())
+    if target is not None:
+        digest.update(np.ascontiguousarray(target, dtype="<f4").tobytes())
     return digest.hexdigest()
 
 
@@ -159,6 +168,8 @@ def _shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
     """Shape of one chip in each array."""
     side = (layout.size_px, layout.size_px)
     shapes: dict[str, tuple[int, ...]] = {"x": layout.chip_shape, "label": side}
+    if layout.with_target:
+        shapes["target"] = side
     return shapes | ({"days": (layout.dates,)} if layout.features.form == "series" else {})
 
 

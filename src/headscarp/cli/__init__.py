@@ -11,10 +11,16 @@ from headscarp.cli import audit as _audit  # noqa: F401
 from headscarp.cli import backscatter as _backscatter  # noqa: F401
 from headscarp.cli import chips as _chips  # noqa: F401
 from headscarp.cli import evaluate as _evaluate  # noqa: F401  (a module registers its commands)
+from headscarp.cli import fetch as _fetch  # noqa: F401
 from headscarp.cli import inject as _inject  # noqa: F401
 from headscarp.cli import map as _map  # noqa: F401
+from headscarp.cli import ndvi as _ndvi  # noqa: F401
 from headscarp.cli import search as _search  # noqa: F401
+from headscarp.cli import sen12 as _sen12  # noqa: F401
 from headscarp.cli import simulate as _simulate  # noqa: F401
+from headscarp.cli import study as _study  # noqa: F401
+from headscarp.cli import study_sar2ndvi as _study_sar2ndvi  # noqa: F401
+from headscarp.cli import study_sen12 as _study_sen12  # noqa: F401
 from headscarp.cli import train as _train  # noqa: F401
 from headscarp.cli.app import app, err_console
 from headscarp.errors import HeadscarpError, OptionsError

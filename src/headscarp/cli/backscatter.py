@@ -30,6 +30,7 @@ def backscatter_command(
     heights: Annotated[HeightReference | None, _option("heights", "--heights")] = None,
     geoid: Annotated[Path | None, _option("geoid", "--geoid")] = None,
     orbit: Annotated[Path | None, _option("orbit", "--orbit")] = None,
+    fetch_orbits: Annotated[bool | None, _option("fetch_orbits", "--fetch-orbits/--no-fetch-orbits")] = None,
     aoi: Annotated[Path | None, _option("area.aoi", "--aoi")] = None,
     bbox: Annotated[
         tuple[float, float, float, float] | None, _option("area.bbox", "--bbox", metavar="W S E N")
@@ -67,6 +68,7 @@ def backscatter_command(
             "heights": heights,
             "geoid": geoid,
             "orbit": orbit,
+            "fetch_orbits": fetch_orbits,
             "area.aoi": aoi,
             "area.bbox": bbox,
             "area.crs": crs,

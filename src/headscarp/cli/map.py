@@ -12,12 +12,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from headscarp.backscatter.options import BackscatterOptions
+from headscarp.backscatter.options import BackscatterOptions, HeightReference
 from headscarp.cli.app import Quiet, app, err_console, option, out_console, progress_bars, required_out
 from headscarp.config import (
     ChipsOptions,
     InjectOptions,
     MapOptions,
+    NdviOptions,
     SearchOptions,
     SensitivityOptions,
     TrainOptions,
@@ -35,7 +36,9 @@ def map_command(
     scenes: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Files and folders of scenes, or one folder with an event.yaml.", show_default=False
+            help="Files and folders of scenes, Sentinel-1 GRD products (.SAFE, zip) among them; or one "
+            "folder with an event.yaml.",
+            show_default=False,
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder to write.")] = None,
@@ -50,6 +53,12 @@ def map_command(
     crs: Annotated[str | None, option("area.crs", "--crs")] = None,
     spacing: Annotated[float | None, option("area.spacing", "--spacing")] = None,
     dem: Annotated[Path | None, option("terrain.dem", "--dem")] = None,
+    heights: Annotated[HeightReference | None, option("backscatter.heights", "--heights")] = None,
+    geoid: Annotated[Path | None, option("backscatter.geoid", "--geoid")] = None,
+    orbit: Annotated[Path | None, option("backscatter.orbit", "--orbit")] = None,
+    fetch_orbits: Annotated[
+        bool | None, option("backscatter.fetch_orbits", "--fetch-orbits/--no-fetch-orbits")
+    ] = None,
     min_slope_deg: Annotated[float | None, option("terrain.min_slope_deg", "--min-slope-deg")] = None,
     raster: Annotated[list[str] | None, option("rasters", "--raster", metavar="NAME=PATH")] = None,
     scale: Annotated[str | None, option("ingest.scale", "--scale")] = None,
@@ -93,6 +102,10 @@ def map_command(
             "area.crs": crs,
             "area.spacing": spacing,
             "terrain.dem": dem,
+            "backscatter.heights": heights,
+            "backscatter.geoid": geoid,
+            "backscatter.orbit": orbit,
+            "backscatter.fetch_orbits": fetch_orbits,
             "terrain.min_slope_deg": min_slope_deg,
             "rasters": named_rasters(raster or []) or None,
             "ingest.scale": scale,
@@ -174,6 +187,7 @@ class Configured(StrEnum):
     CHIPS = "chips"
     TRAIN = "train"
     SEARCH = "search"
+    NDVI = "ndvi"
     BACKSCATTER = "backscatter"
 
 
@@ -193,6 +207,7 @@ def config_command(
         Configured.CHIPS: ChipsOptions,
         Configured.TRAIN: TrainOptions,
         Configured.SEARCH: SearchOptions,
+        Configured.NDVI: NdviOptions,
         Configured.BACKSCATTER: BackscatterOptions,
     }
     sys.stdout.write(default_yaml(options[command]()))

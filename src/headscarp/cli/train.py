@@ -91,7 +91,7 @@ def _tell(record: TrainRecord, folder: Path) -> None:
     """Print how it went, what the network is worth, and what comes next."""
     endings = {
         "epochs": "all epochs done",
-        "patience": "no better F1 for long",
+        "patience": "none better for long",
         "time": "stopped for the time limit",
         "asked": "stopped as asked",
     }
@@ -101,7 +101,10 @@ def _tell(record: TrainRecord, folder: Path) -> None:
     table.add_row("epochs", f"{record.epochs}; {endings[record.ending]}; best: {record.best_epoch}")
     table.add_row("speed", f"{record.chips_per_s:.1f} chips/s, {record.seconds:.0f} s in all")
     table.add_row("validation", _figures(record.metrics))
-    table.add_row("threshold", f"{record.threshold:.3g} (calibrated probability of the best F1)")
+    if record.threshold is not None:
+        table.add_row("threshold", f"{record.threshold:.3g} (calibrated probability of the best F1)")
+    else:
+        table.add_row("residual", f"{_number(record.residual_std)} (one standard deviation)")
     if record.forgetting is not None:
         kept = record.forgetting
         before, after = (_number(value) for value in (kept.f1_before, kept.f1_after))
@@ -114,7 +117,10 @@ def _tell(record: TrainRecord, folder: Path) -> None:
     if not record.finished:
         out_console.print("run again to go on", highlight=False)
     out_console.print(f"look at {escape(str(folder / 'curves.png'))}", highlight=False, soft_wrap=True)
-    use = f"headscarp map SCENES --detector {folder / 'best.safetensors'} --out RUN"
+    best = folder / "best.safetensors"
+    use = f"headscarp map SCENES --detector {best} --out RUN"
+    if record.threshold is None:
+        use = f"headscarp ndvi SCENES --checkpoint {best} --out RUN"
     out_console.print(f"map with {escape(use)}", highlight=False, soft_wrap=True)
 
 
@@ -137,13 +143,20 @@ def _card_rows(card: Card) -> list[tuple[str, str]]:
             f"{_span(task.pre_dates)} before, {_span(task.post_dates)} after; pooled by {task.pooling}",
         ),
         ("validation", _figures(card.metrics)),
-        ("threshold", f"{card.threshold:.3g}, calibration: {card.calibration or 'none'}"),
+        _believed(card),
         ("trained", f"{made.epochs} epochs, seed {made.seed}, {made.created_utc}"),
         ("by", f"headscarp {made.headscarp}, commit {made.commit or 'unknown'}"),
         ("on", f"{data}; split {made.split_sha256[:12]}"),
         ("begun from", made.init_from or "first weights"),
         ("licence", card.licence),
     ]
+
+
+def _believed(card: Card) -> tuple[str, str]:
+    """How far the output is believed: threshold and calibration of log-odds, errors of values."""
+    if card.residual is not None:
+        return "residual", f"{card.residual.std:.3f} (one standard deviation)"
+    return "threshold", f"{card.threshold:.3g}, calibration: {card.calibration or 'none'}"
 
 
 def _figures(metrics: dict[str, float | None]) -> str:

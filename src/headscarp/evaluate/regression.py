@@ -9,6 +9,7 @@ A ratio with nothing to measure is NaN (``null`` in files).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from headscarp.errors import HeadscarpError
 from headscarp.evaluate.confusion import FloatArray, ratio
 from headscarp.evaluate.similarity import NDVI_RANGE
+from headscarp.evaluate.strata import Stratum, code_stratum
 
 CONSTANT = 1e-9
 """A truth whose variance is at most this share of its mean square is constant: all else is rounding."""
@@ -153,6 +155,77 @@ def regression_metrics(sums: FloatArray, data_range: float = NDVI_RANGE) -> dict
         "ssim": ratio(sums[..., Sum.SIMILARITY], sums[..., Sum.SIMILARITY_PIXELS]),
         "missing_share": ratio(sums[..., Sum.MISSING], pixels + sums[..., Sum.MISSING]),
     }
+
+
+def sums_by_stratum(
+    predicted: NDArray[Any],
+    truth: NDArray[Any],
+    strata: Mapping[str, Stratum],
+    similarity: FloatArray | None = None,
+) -> dict[str, FloatArray]:
+    """Sums of errors by class of each stratum, such as land cover, slope, what orbits see, the inventory.
+
+    Parameters
+    ----------
+    predicted, truth, similarity
+        As for :func:`regression_sums`.
+    strata : mapping of str to Stratum
+        Images of the same shape; pixels of no known class are in no class.
+
+    Returns
+    -------
+    dict of str to float64 ndarray, shape (classes, 9)
+        They add up over tiles.
+    """
+    return {
+        name: regression_sums(predicted, truth, similarity=similarity, block=own.image, blocks=len(own.names))
+        for name, own in strata.items()
+    }
+
+
+def inventory_stratum(label: NDArray[np.uint8]) -> Stratum:
+    """Inside and outside of the mapped landslides, of labels 1 and 0; 255 is in neither.
+
+    Examples
+    --------
+    >>> inventory_stratum(np.array([0, 1, 255], np.uint8)).image.tolist()
+    [1, 0, -1]
+    """
+    return code_stratum(label.astype(np.float32), {1: "landslide", 0: "no landslide"})
+
+
+def seam_ratio(values: NDArray[np.floating[Any]], side_px: int) -> float:
+    r"""Mean gradient across the borders of tiles over that inside them; 1 where nobody could tell the tiles.
+
+    .. math:: \frac{\overline{|\partial v|}_\text{borders}}{\overline{|\partial v|}_\text{inside}}
+
+    Parameters
+    ----------
+    values : ndarray, shape (y, x)
+        Differences with a value that is not finite are left out.
+    side_px : int
+        Side of the tiles, the first at the first pixel.
+
+    Returns
+    -------
+    float
+        NaN without a border, or where all is flat inside.
+
+    Examples
+    --------
+    >>> seam_ratio(np.array([[0.0, 1, 4, 5]]), 2)
+    3.0
+    """
+    sums = np.zeros((2, 2))
+    for axis in (0, 1):
+        steps = np.abs(np.diff(values.astype(np.float64), axis=axis))
+        at_border = (np.arange(1, values.shape[axis]) % side_px == 0).astype(np.int64)
+        place = np.broadcast_to(np.expand_dims(at_border, 1 - axis), steps.shape)
+        known = np.isfinite(steps)
+        sums[:, 0] += np.bincount(place[known], steps[known], 2)
+        sums[:, 1] += np.bincount(place[known], minlength=2)
+    mean = ratio(sums[:, 0], sums[:, 1])
+    return float(ratio(mean[1:], mean[:1])[0])
 
 
 def _r2(sums: FloatArray) -> FloatArray:

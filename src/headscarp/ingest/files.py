@@ -21,6 +21,7 @@ from headscarp.vocabulary import BackscatterScale, OrbitState
 READERS: tuple[Reader, ...] = (OperaReader(), Hyp3Reader(), GeotiffReader())
 """Asked in this order; the first that recognises a file reads it."""
 SUFFIXES = {".tif", ".tiff"}
+_PRODUCT, _MANIFEST, _GRD = ".SAFE", "manifest.safe", "_GRD"
 _DECLARED = {
     "linear": BackscatterScale.POWER,
     "db": BackscatterScale.DECIBEL,
@@ -109,11 +110,31 @@ def _rasters(paths: list[Path]) -> list[tuple[Path, bool]]:
                 "there is nothing to map",
                 "check the path",
             )
-        inside = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-        for file in inside:
-            if file.suffix.lower() in SUFFIXES:
-                found[file.resolve()] = path.is_file() or found.get(file.resolve(), False)
+        _refuse_product(path)
+        for file in find_rasters(path):
+            found[file.resolve()] = path.is_file() or found.get(file.resolve(), False)
     return list(found.items())
+
+
+def find_rasters(path: Path) -> list[Path]:
+    """GeoTIFFs in a folder, however deep, but for images of products in SAFE layout; or the file itself."""
+    inside = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    return [file for file in inside if file.suffix.lower() in SUFFIXES and not _of_product(file)]
+
+
+def _of_product(file: Path) -> bool:
+    """Whether a file is part of a product in SAFE layout: an image that nobody calibrated yet."""
+    return any(parent.suffix.upper() == _PRODUCT or (parent / _MANIFEST).is_file() for parent in file.parents)
+
+
+def _refuse_product(path: Path) -> None:
+    if (path.suffix.lower() == ".zip" and _GRD in path.name.upper()) or _of_product(path / "any"):
+        raise SceneError(
+            "backscatter as GeoTIFF",
+            f"{path}, a product as it comes from its archive",
+            "its numbers are not calibrated, and its samples have no place on the ground",
+            "make backscatter of it: headscarp backscatter (headscarp map does so by itself)",
+        )
 
 
 def _scene_files(path: Path, options: IngestOptions) -> list[SceneFile]:
@@ -218,5 +239,6 @@ def _no_scene(paths: Sequence[Path | str], skipped: list[tuple[Path, str]]) -> H
         "at least one Sentinel-1 scene as GeoTIFF",
         f"none among {', '.join(map(str, paths))} ({len(skipped)} rasters without date or band)",
         "there is nothing to map",
-        "give the folder that holds the scenes, or declare ingest.name_pattern and ingest.bands",
+        "give the folder that holds the scenes, or declare ingest.name_pattern and ingest.bands; of GRD "
+        "products make backscatter first",
     )

@@ -20,7 +20,7 @@ from headscarp import __version__
 from headscarp.chips.draw import split_places
 from headscarp.chips.store import ChipStore, open_store
 from headscarp.config import SearchOptions
-from headscarp.errors import OutputError
+from headscarp.errors import OptionsError, OutputError
 from headscarp.models import NetworkOptions
 from headscarp.pipeline.chips.run import choose_split
 from headscarp.pipeline.provenance import source_commit
@@ -71,6 +71,7 @@ def run_search(
     HeadscarpError
         On bad input, or if another search runs in the folder, or one of other options stands there.
     """
+    _refuse_values(options)
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
         store = open_or_make(options, out, progress)
@@ -97,6 +98,16 @@ def run_search(
         write_search(out, record)
         write_figure(out / PICTURE, record.rows)
     return record
+
+
+def _refuse_values(options: SearchOptions) -> None:
+    if options.network.head == "regression":
+        raise OptionsError(
+            "a network of landslides",
+            "network.head regression",
+            "the search compares combinations by F1, which values such as NDVI have not",
+            "train each with headscarp train, or headscarp study sar2ndvi",
+        )
 
 
 def _train_waiting(

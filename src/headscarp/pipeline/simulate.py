@@ -19,11 +19,12 @@ from headscarp.run_folder import staged_folder
 from headscarp.simulate.event import SimulatedEvent, simulate_event
 from headscarp.simulate.figure import draw_event
 from headscarp.simulate.ground import LandCover
-from headscarp.simulate.options import Distractor, SimulateOptions
+from headscarp.simulate.options import Distractor, Product, SimulateOptions
 from headscarp.simulate.radar.look import Look
 from headscarp.simulate.radar.passes import Pass, incidence_deg
 from headscarp.simulate.radar.speckle import default_looks
 from headscarp.simulate.record import LookRecord, SimulationRecord
+from headscarp.simulate.safe.write import image_part, write_product
 from headscarp.simulate.write import (
     SCENES,
     SIMULATION_JSON,
@@ -36,7 +37,7 @@ from headscarp.simulate.write import (
 )
 
 _STEPS = 6
-"""Steps that :func:`headscarp.simulate.event.simulate_event` tells of."""
+"""Steps that :func:`headscarp.simulate.event.simulate_event` tells of; one less with a single orbit."""
 
 
 def run_simulate(
@@ -71,18 +72,23 @@ def run_simulate(
         On bad input; nothing is written then, and an event that stood there is untouched.
     """
     stages, told = Stages(progress), 0
+    steps = _STEPS - (options.annotation is not None)
 
     def step(name: str) -> None:
         nonlocal told
-        progress("ground", told, _STEPS)
+        progress("ground", told, steps)
         told += 1
 
     with staged_folder(out, overwrite, SIMULATION_JSON) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
         event = simulate_event(options, step)
-        progress("ground", _STEPS, _STEPS)
+        progress("ground", steps, steps)
         (folder / SCENES).mkdir()
 
+        shown = image_part(event) if options.product is Product.SAFE else None
+
         def write(acquisition: Pass) -> Path:
+            if shown is not None:
+                return write_product(folder / SCENES, event, shown, acquisition)
             return write_scene(folder, event, acquisition, tile_px)
 
         for _ in stages.map("scenes", write, event.passes):

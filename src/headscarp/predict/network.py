@@ -84,21 +84,17 @@ class NetworkDetector:
 
     @property
     def halo_px(self) -> int:
-        """Receptive field to one side, rounded up to a multiple of the stride."""
-        return network_halo_px(self.checkpoint.card.options.network, self.dates)
+        """Receptive field to one side and what the channels look at, up to a multiple of the stride."""
+        card, stride = self.checkpoint.card, self.checkpoint.network.stride
+        own = network_halo_px(card.options.network, self.dates) + card.task.features.halo_px
+        return -(-own // stride) * stride
 
     @property
     def block_px(self) -> int:
         """Side of a block, the widest of :data:`BLOCKS_PX` whose feature maps have room."""
         if self.block_side_px is not None:
             return self.block_side_px
-        options, takes = self.checkpoint.card.options, self.checkpoint.network.takes
-        scenes = {Takes.SCENE: 1, Takes.PAIR: 2, Takes.SERIES: self.dates}[takes]
-        bytes_a_pixel = options.filters * BYTES_A_VALUE * MAPS_IN_FLIGHT * scenes
-        for side in BLOCKS_PX:
-            if (side + 2 * self.halo_px) ** 2 * bytes_a_pixel <= BLOCK_BYTES:
-                return side
-        return BLOCKS_PX[-1]
+        return widest_block_px(self.checkpoint, self.dates)
 
     @property
     def threshold(self) -> float:
@@ -210,6 +206,23 @@ class FittedNetwork:
         with self._turn, torch.inference_mode():
             logits = self.network(*inputs, halo_px=halo_px)
         return np.asarray(logits[0, 0].numpy(), dtype=np.float32)
+
+
+def widest_block_px(checkpoint: Checkpoint, dates: int = 2) -> int:
+    """Side of a block, the widest of :data:`BLOCKS_PX` whose feature maps have room.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    dates : int
+        Of a series.
+    """
+    options, takes = checkpoint.card.options, checkpoint.network.takes
+    scenes = {Takes.SCENE: 1, Takes.PAIR: 2, Takes.SERIES: dates}[takes]
+    bytes_a_pixel = options.filters * BYTES_A_VALUE * MAPS_IN_FLIGHT * scenes
+    halo = network_halo_px(options.network, dates)
+    fitting = (side for side in BLOCKS_PX if (side + 2 * halo) ** 2 * bytes_a_pixel <= BLOCK_BYTES)
+    return next(fitting, BLOCKS_PX[-1])
 
 
 @functools.cache

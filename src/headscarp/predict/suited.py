@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from headscarp.checkpoint import CheckpointError, Task
 from headscarp.detect.protocol import StackFacts
-from headscarp.features.sets import FUSED, GROUND_NEEDS, RASTER
+from headscarp.features.channels import FUSED, GROUND_NEEDS, RASTER
 from headscarp.vocabulary import OrbitState
 
 MOST_SPACING_RATIO = 1.25

@@ -30,8 +30,9 @@ from headscarp.simulate.ndvi import ndvi_after, ndvi_before
 from headscarp.simulate.options import SimulateOptions
 from headscarp.simulate.radar import radiometry, sensor, weather
 from headscarp.simulate.radar.look import Look, Slides, look_at
-from headscarp.simulate.radar.passes import ORBITS, Pass, all_passes, footprint_cols, window_days
+from headscarp.simulate.radar.passes import Pass, all_passes, footprint_cols, window_days
 from headscarp.simulate.radar.speckle import default_looks, speckle
+from headscarp.simulate.safe.overpass import Overpass, read_overpass
 from headscarp.simulate.zones import Zones, label_of, rasterise
 from headscarp.vocabulary import OrbitState, Polarization
 
@@ -66,6 +67,8 @@ class SimulatedEvent:
         All acquisitions, orbit by orbit.
     looks : dict of OrbitState to Look
         What each orbit sees.
+    overpass : Overpass or None
+        The real product that place, orbit and dates are taken from.
     """
 
     options: SimulateOptions
@@ -78,6 +81,7 @@ class SimulatedEvent:
     patches: Zones
     passes: list[Pass]
     looks: dict[OrbitState, Look]
+    overpass: Overpass | None = None
 
     @property
     def landslides(self) -> list[Landslide]:
@@ -123,7 +127,8 @@ class SimulatedEvent:
     @property
     def stacks(self) -> dict[str, Stack]:
         """Backscatter by orbit label, in the schema of :mod:`headscarp.scene`; computed where it is read."""
-        return {orbit.label: self._stack([p for p in self.passes if p.orbit is orbit]) for orbit in ORBITS}
+        orbits = [look.orbit for look in self.looks.values()]
+        return {orbit.label: self._stack([p for p in self.passes if p.orbit is orbit]) for orbit in orbits}
 
     def observe(self, acquisition: Pass, rows: slice, cols: slice) -> Field:
         """Backscatter of a part of a scene.
@@ -150,6 +155,12 @@ class SimulatedEvent:
         seen = footprint_cols(self.ground.shape[1], acquisition.orbit)
         scene[..., : max(seen.start - cols.start, 0)] = np.nan
         return _rounded(scene)
+
+    def unspeckled(self, acquisition: Pass, rows: slice, cols: slice) -> Field:
+        """Backscatter of a part of a scene without speckle and thermal noise; shape as of :meth:`observe`."""
+        noise = self.looks[acquisition.orbit.state].noise[rows, cols]
+        scene = np.maximum(self._mean(acquisition, rows, cols) - noise, np.float32(0.0))
+        return np.asarray(scene * self._date_factor(acquisition, rows, cols), dtype=np.float32)
 
     def _mean(self, acquisition: Pass, rows: slice, cols: slice) -> Field:
         """Mean of a part, shifted by the scene's error of geolocation."""
@@ -221,7 +232,8 @@ def simulate_event(options: SimulateOptions | None = None, step: Step = lambda _
     options = options or SimulateOptions()
     event_time = Event.from_options(EventOptions(date=options.date)).time_utc
     step("terrain")
-    site = make_site(options)
+    overpass = read_overpass(options)
+    site = make_site(options, overpass.geobox if overpass else None)
     ground = survey(site.wide_height_m, site.geobox, MARGIN_PX)
     step("land cover")
     cover = land_cover(ground, options.seed)
@@ -230,17 +242,18 @@ def simulate_event(options: SimulateOptions | None = None, step: Step = lambda _
     zones = rasterise(landslide_outlines(shapes.landslides), ground.geobox)
     slides = Slides(zones, radiometry.debris_offsets_db(len(shapes.landslides), options.seed))
     step("other changes")
-    passes = all_passes(ground.geobox, options.date, options.pre, options.post)
+    dates = (options.date, options.pre, options.post)
+    passes = overpass.passes(*dates) if overpass else all_passes(ground.geobox, *dates)
     times = sorted(p.acquired for p in passes)
     distractors = plan_distractors(ground, cover, times, event_time + timedelta(hours=12), options)
     patches = rasterise(distractors.outlines, ground.geobox)
     looks = {}
-    for orbit in ORBITS:
+    for orbit in dict.fromkeys(p.orbit for p in passes):
         step(f"{orbit.state.value} look")
         looks[orbit.state] = look_at(ground, cover, slides, orbit, options.product, options.seed)
     inventory = merge(shapes.landslides, ground, options)
     return SimulatedEvent(
-        options, ground, cover, shapes, inventory, slides, distractors, patches, passes, looks
+        options, ground, cover, shapes, inventory, slides, distractors, patches, passes, looks, overpass
     )
 
 

@@ -15,7 +15,6 @@ from headscarp.geometry.terrain import hillshade
 from headscarp.simulate.event import SimulatedEvent
 from headscarp.simulate.fields import Field
 from headscarp.simulate.ground import LandCover
-from headscarp.vocabulary import OrbitState
 
 OVERVIEW = "overview.png"
 MAX_PX = 512
@@ -36,7 +35,7 @@ _VV_DB, _VH_DB, _RATIO_DB = (-14.0, -4.0), (-21.0, -11.0), (3.0, 11.0)
 
 
 def draw_event(folder: Path, event: SimulatedEvent) -> None:
-    """Draw land cover, the median of ascending scenes before and after the event, and the change of NDVI."""
+    """Draw land cover, the median of an orbit's scenes before and after the event, and the change of NDVI."""
     figure = Figure(figsize=(10.0, 10.4), layout="constrained")
     axes = figure.subplots(2, 2)
     part = _middle(event.ground.shape)
@@ -59,12 +58,13 @@ def _middle(shape: tuple[int, int]) -> tuple[slice, slice]:
 
 
 def _draw_median(axis: Axes, event: SimulatedEvent, part: tuple[slice, slice], is_post_event: bool) -> None:
-    passes = [p for p in event.passes if p.orbit.state is OrbitState.ASCENDING]
+    orbit = event.passes[0].orbit
+    passes = [p for p in event.passes if p.orbit is orbit]
     shown = [p for p in passes if p.is_post_event is is_post_event][:MAX_SCENES]
     median = np.median(np.stack([event.observe(p, *part) for p in shown]), axis=0)
     axis.imshow(_false_colour(median), interpolation="nearest")
     side = "after" if is_post_event else "before"
-    axis.set_title(f"Median of {len(shown)} ascending scenes {side}: VV, VH, VV/VH", fontsize=10)
+    axis.set_title(f"Median of {len(shown)} {orbit.state.value} scenes {side}: VV, VH, VV/VH", fontsize=10)
 
 
 def _draw_cover(axis: Axes, event: SimulatedEvent, part: tuple[slice, slice]) -> None:

@@ -22,6 +22,8 @@ class Product(StrEnum):
     """gamma0, radiometrically terrain corrected."""
     GTC = "gtc"
     """sigma0 of the ellipsoid, geometrically terrain corrected only: slopes stay bright and dark."""
+    SAFE = "safe"
+    """Digital numbers in the geometry of the radar, as GRD products on a real annotation."""
 
 
 class Distractor(StrEnum):
@@ -59,7 +61,13 @@ class SimulateOptions(BaseModel):
         None, description="Inventory whose outlines are used instead of generated landslides."
     )
     product: Product = Field(
-        Product.RTC, description="Backscatter of the scenes: rtc (gamma0) or gtc (sigma0)."
+        Product.RTC,
+        description="Scenes: backscatter as GeoTIFF, rtc (gamma0) or gtc (sigma0); or safe: GRD products.",
+    )
+    annotation: Path | None = Field(
+        None,
+        description="Real IW GRD product (.SAFE or zip) in the middle of which the event lies, seen by its "
+        "orbit alone; safe needs one. Its annotation is copied, its image is not used.",
     )
     looks: float | None = Field(
         None, ge=1.0, description="Equivalent number of looks; none: that of Sentinel-1 GRD at this spacing."

@@ -15,7 +15,8 @@ import yaml
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from headscarp.grid import crs_wkt, expand, tiles
+from headscarp.grid import crs_wkt, expand, lonlat_bounds, tiles
+from headscarp.ingest.categories import CLASS_TAG
 from headscarp.simulate.event import POLARIZATIONS, SimulatedEvent
 from headscarp.simulate.ground import LandCover
 from headscarp.simulate.options import Product
@@ -62,7 +63,11 @@ def write_ground(folder: Path, event: SimulatedEvent) -> None:
     """Write heights, land cover, NDVI, label, and what each orbit sees of the ground."""
     box, wide = event.geobox, expand(event.geobox, event.ground.margin_px)
     write_raster(folder / "dem.tif", event.ground.wide_height_m, wide, np.nan, ("height",), {"UNITS": "m"})
-    codes = {cover.name: str(cover.value) for cover in LandCover}
+    codes = {
+        f"{CLASS_TAG}{cover.value}": cover.name.lower().replace("_", " ")
+        for cover in LandCover
+        if cover is not LandCover.UNKNOWN
+    }
     write_raster(folder / "landcover.tif", event.cover, box, int(LandCover.UNKNOWN), ("land cover",), codes)
     write_raster(folder / "label.tif", event.label, box, None, ("landslide",), {"LANDSLIDE": "1"})
     for name, values in (("ndvi_pre", event.ndvi_pre), ("ndvi_post", event.ndvi_post)):
@@ -96,9 +101,18 @@ def write_truth(folder: Path, event: SimulatedEvent) -> None:
 def write_event(folder: Path, event: SimulatedEvent) -> None:
     """Write ``event.yaml``, which tells ``headscarp map`` all that it needs."""
     options = event.event_options.model_dump(include={"date", "pre", "post"}, mode="json")
-    values = {"scenes": [SCENES], "event": options, "terrain": {"dem": "dem.tif"}}
+    values: dict[str, Any] = {"scenes": [SCENES], "event": options, "terrain": {"dem": "dem.tif"}}
+    if event.options.product is Product.SAFE:
+        values |= _products_on(event.geobox)
     text = "# A simulated event. `headscarp map` of this folder reads its options here.\n"
     (folder / EVENT_YAML).write_text(text + yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+
+
+def _products_on(geobox: GeoBox) -> dict[str, Any]:
+    """Options by which products become scenes on an event's own grid, over its own heights."""
+    bbox = [round(edge, 7) for edge in lonlat_bounds(geobox)]
+    area = {"bbox": bbox, "crs": str(geobox.crs), "spacing": float(geobox.transform.a)}
+    return {"area": area, "backscatter": {"heights": "ellipsoid"}}
 
 
 def write_simulation(folder: Path, record: SimulationRecord) -> None:

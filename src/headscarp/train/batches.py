@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headscarp.chips.augment import Flips, flip
+from headscarp.chips.augment import Flips, flip, mirrored
 from headscarp.chips.store import IGNORE
-from headscarp.features.sets import FeatureSet, FloatArray, normalise
+from headscarp.features.channels import FloatArray
+from headscarp.features.sets import FeatureSet, normalise
 from headscarp.train.chips import Cache, ChipValues, padded_days
 
 AHEAD = 3
@@ -31,6 +32,7 @@ class Batch(NamedTuple):
     x : Tensor
         As the network takes it, normalised, finite.
     target : Tensor of float, shape (batch, 1, y, x)
+        1 for landslides, or values to regress on, finite.
     mask : Tensor of bool, the same shape
         False where the label is left out.
     valid, days : Tensor or None, shape (batch, time)
@@ -145,19 +147,25 @@ class Batches:
             return chip
         flips = self.augment.flips(position, self.ids[number])
         x, label = flip(self.normaliser.features, chip.x, chip.label, flips)
-        return ChipValues(x, label, chip.days)
+        target = None if chip.target is None else mirrored(chip.target, flips)
+        return ChipValues(x, label, chip.days, target)
 
 
 def collate(chips: Sequence[ChipValues], normaliser: Normaliser, numbers: NDArray[np.int64]) -> Batch:
     """Chips side by side, normalised, as tensors."""
-    x, label, days = zip(*padded_days(chips), strict=True)
+    x, label, days, target = zip(*padded_days(chips), strict=True)
     labels = torch.from_numpy(np.stack(label))[:, None]
     dates = None if days[0] is None else torch.from_numpy(np.stack(days))
     return Batch(
         x=torch.from_numpy(normaliser(np.stack(x))),
-        target=(labels == 1).float(),
+        target=(labels == 1).float() if target[0] is None else _values(target),
         mask=labels != IGNORE,
         valid=None if dates is None else dates.isfinite(),
         days=None if dates is None else dates.nan_to_num(),
         numbers=torch.from_numpy(np.asarray(numbers, dtype=np.int64)),
     )
+
+
+def _values(target: Sequence[FloatArray]) -> Tensor:
+    """Values side by side; 0 where there is none, which nobody looks at."""
+    return torch.from_numpy(np.nan_to_num(np.stack(target)))[:, None]

@@ -13,8 +13,13 @@ from headscarp.chips.store import StoreFacts
 from headscarp.models import NetworkOptions
 from headscarp.split import SplitFile, split_json
 from headscarp.train.batches import Normaliser
+from headscarp.train.judge import Figures
 from headscarp.train.options import FitOptions, NetworkChoice
+from headscarp.train.residuals import ValueWorth
 from headscarp.train.score import Worth
+
+VALUES = "NDVI in [-1, 1]"
+"""What the values of a network mean that learned from a store of them."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +40,12 @@ class Origin:
     training: Training
     licence: str
 
-    def card(self, epochs: int, metrics: dict[str, float | None], worth: Worth | None = None) -> Card:
+    def card(self, epochs: int, metrics: Figures, worth: Worth | ValueWorth | None = None) -> Card:
         """Card of the weights after so many epochs."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         known: dict[str, Any] = {"metrics": metrics}
         if worth is not None:
-            known = {
-                "metrics": worth.metrics,
-                "threshold": worth.threshold,
-                "calibration": worth.calibration,
-            }
+            known = worth.on_card()
         return Card(
             network=self.network.to_dict(),
             task=self.task,
@@ -91,6 +92,7 @@ def make_task(facts: StoreFacts, normaliser: Normaliser) -> Task:
         pre_dates=_span(pre),
         post_dates=_span(post),
         pooling=facts.pooling,
+        **({"label": VALUES} if facts.target == "ndvi" else {}),
     )
 
 

@@ -13,7 +13,7 @@ import psutil
 from numpy.typing import NDArray
 
 from headscarp.chips.store import ChipFacts, ChipStore
-from headscarp.features.sets import FloatArray
+from headscarp.features.channels import FloatArray
 from headscarp.features.sets import FeatureSet
 
 MEMORY_SHARE = 0.3
@@ -26,6 +26,8 @@ class ChipValues(NamedTuple):
     x: FloatArray
     label: NDArray[np.uint8]
     days: FloatArray | None
+    target: FloatArray | None = None
+    """Values to regress on; none: landslides are learned."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,12 @@ class Sources:
     def read(self, number: int) -> ChipValues:
         """Read a chip."""
         source = max(i for i in range(len(self.stores)) if self.offset(i) <= number)
-        x, label, days = self.stores[source].read([number - self.offset(source)])
-        return ChipValues(x[0], label[0], None if days is None else days[0])
+        store, place = self.stores[source], [number - self.offset(source)]
+        x, label, days = store.read(place)
+        target = store.read_target(place)
+        return ChipValues(
+            x[0], label[0], None if days is None else days[0], None if target is None else target[0]
+        )
 
 
 class Cache:
@@ -99,4 +105,4 @@ def _padded(chip: ChipValues, dates: int) -> ChipValues:
     if dates == 0 or chip.days is None:
         return chip
     x = np.pad(chip.x, ((0, dates), (0, 0), (0, 0), (0, 0)), constant_values=np.nan)
-    return ChipValues(x, chip.label, np.pad(chip.days, (0, dates), constant_values=np.nan))
+    return ChipValues(x, chip.label, np.pad(chip.days, (0, dates), constant_values=np.nan), chip.target)

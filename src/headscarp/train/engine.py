@@ -14,11 +14,11 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from headscarp.chips.augment import allowed_flips
-from headscarp.evaluate.confusion import OUTCOMES
 from headscarp.models import Network, keep_memory
 from headscarp.train.batches import Augment, Batch, Batches, Normaliser, Shard
 from headscarp.train.chips import Cache, Sources
 from headscarp.train.errors import TrainError
+from headscarp.train.judge import Judge, judge_of
 from headscarp.train.loss import make_loss
 from headscarp.train.losses import Loss
 from headscarp.train.options import FitOptions
@@ -85,8 +85,9 @@ class Engine(LightningModule):
         self.state = state
         self.first_epoch = state.epochs
         self.frozen = freeze_encoder(network) if lesson.options.freeze_encoder else ()
+        self.judge = judge_of(network.options.head)
         self._cache: Cache | None = None
-        self.tally = _empty()
+        self.tally = _empty(self.judge)
         self._begun = 0.0
 
     def setup(self, stage: str) -> None:
@@ -102,7 +103,8 @@ class Engine(LightningModule):
     @cached_property
     def loss(self) -> Loss:
         """What is minimised; made where it is used, for it cannot be sent to another process."""
-        return make_loss(self.lesson.options.loss, self.lesson.options.dice_classes)
+        options = self.lesson.options
+        return make_loss(options.loss, options.dice_classes, options.loss_weights)
 
     @property
     def epoch(self) -> int:
@@ -140,7 +142,7 @@ class Engine(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Set what hangs on the number of the epoch."""
-        self.tally, self._begun = _empty(self.device), time.perf_counter()
+        self.tally, self._begun = _empty(self.judge, self.device), time.perf_counter()
         torch.manual_seed(self.lesson.options.seed + self.epoch)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.learning_rate
@@ -160,12 +162,12 @@ class Engine(LightningModule):
         self.tally.training_s = time.perf_counter() - self._begun
 
     def validation_step(self, batch: Batch, number: int) -> None:
-        """Add the counts of a batch at a probability of one half, and the sums of its loss."""
+        """Add the counts of a batch, and the sums of its loss."""
         logits = self._predict(batch)
         sums = self.loss.sums(logits, batch.target, batch.mask)
         self._refuse_nan(sums.sum(), batch)
         self.tally.sums = sums.double() if self.tally.sums is None else self.tally.sums + sums
-        self.tally.counts += outcome_counts(logits, batch.target, batch.mask)
+        self.tally.counts += self.judge.counts(logits, batch.target, batch.mask)
 
     def on_validation_epoch_end(self) -> None:
         """Add what the other processes counted."""
@@ -214,19 +216,5 @@ def learning_rate(options: FitOptions, epoch: int) -> float:
     return options.learning_rate * (1 + math.cos(math.pi * epoch / options.epochs)) / 2
 
 
-def outcome_counts(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Confusion counts at a probability of one half, in the order of ``confusion.OUTCOMES``.
-
-    Examples
-    --------
-    >>> z, y = torch.tensor([3.0, -1.0, 0.0, 2.0]), torch.tensor([1.0, 1.0, 0.0, 1.0])
-    >>> outcome_counts(z, y, torch.tensor([True, True, True, False])).tolist()
-    [0, 1, 1, 1]
-    """
-    code = 2 * (logits >= 0).long() + (target > 0.5).long()
-    return torch.bincount(code[mask], minlength=len(OUTCOMES))
-
-
-def _empty(device: torch.device | str = "cpu") -> Tally:
-    counts = torch.zeros(len(OUTCOMES), dtype=torch.int64, device=device)
-    return Tally(torch.zeros((), device=device), 0, counts)
+def _empty(judge: Judge, device: torch.device | str = "cpu") -> Tally:
+    return Tally(torch.zeros((), device=device), 0, judge.empty.clone().to(device))

@@ -11,13 +11,15 @@ import torch
 
 from headscarp.checkpoint import Card, Checkpoint, read_checkpoint, write_checkpoint
 from headscarp.ingest.raster import read_sha256
-from headscarp.models import count_parameters
+from headscarp.models import Head, Network, count_parameters
 from headscarp.train.batches import Normaliser
 from headscarp.train.card import Origin
 from headscarp.train.engine import Lesson
+from headscarp.train.judge import Figures
 from headscarp.train.log import write_curves
-from headscarp.train.record import FINISHED, Ending, Forgetting, TrainRecord
-from headscarp.train.score import f1_at, scores, worth
+from headscarp.train.record import FINISHED, Ending, EpochRow, Forgetting, TrainRecord
+from headscarp.train.residuals import ValueWorth, value_worth
+from headscarp.train.score import Worth, f1_at, predictions, scores, worth
 from headscarp.train.state import State
 
 BEST, LAST = "best.safetensors", "last.safetensors"
@@ -43,11 +45,11 @@ def finish(
     """
     best, last = state.best, state.history[-1]
     network = read_checkpoint(folder / BEST).network
-    value = worth(scores(network, lesson.normaliser, lesson.sources, lesson.shown.validation))
+    value = _worth(network, lesson)
     card = origin.card(best.epoch, {}, value)
     weights = network.cpu().state_dict()
     write_checkpoint(folder / BEST, card, weights)
-    write_checkpoint(folder / LAST, origin.card(last.epoch, {"f1_at_half": last.f1}), state.weights)
+    write_checkpoint(folder / LAST, origin.card(last.epoch, told(last)), state.weights)
     write_curves(folder, state.history, best.epoch)
     shown = lesson.shown
     return TrainRecord(
@@ -66,11 +68,12 @@ def finish(
         },
         epochs=state.epochs,
         best_epoch=best.epoch,
-        best_f1=best.f1,
+        best=best.measure,
         ending=ending,
         finished=ending in FINISHED,
-        threshold=value.threshold,
-        calibration=value.calibration,
+        threshold=value.threshold if isinstance(value, Worth) else None,
+        calibration=value.calibration if isinstance(value, Worth) else None,
+        residual_std=value.residual.std if isinstance(value, ValueWorth) else None,
         metrics=value.metrics,
         seconds=round(sum(row.seconds for row in state.history), 3),
         chips_per_s=round(statistics.median(row.chips_per_s for row in state.history), 3),
@@ -82,6 +85,18 @@ def finish(
         init_from=origin.training.init_from,
         forgetting=_forgetting(lesson, begun, Checkpoint(card, network, "")),
     )
+
+
+def told(row: EpochRow) -> Figures:
+    """What a card says of an epoch that nobody has judged yet: F1 at one half, or the errors."""
+    return {"f1_at_half": row.figures["f1"]} if row.measure.name == "f1" else row.figures
+
+
+def _worth(network: Network, lesson: Lesson) -> Worth | ValueWorth:
+    shown = (network, lesson.normaliser, lesson.sources, lesson.shown.validation)
+    if network.options.head is Head.REGRESSION:
+        return value_worth(predictions(*shown))
+    return worth(scores(*shown))
 
 
 def _forgetting(lesson: Lesson, begun: Checkpoint | None, best: Checkpoint) -> Forgetting | None:

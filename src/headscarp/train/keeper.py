@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pytorch_lightning import Callback, Trainer
 
-from headscarp.evaluate.confusion import pixel_metrics
 from headscarp.train.engine import Engine
 from headscarp.train.log import write_log
 from headscarp.train.options import FitOptions
@@ -19,7 +17,7 @@ from headscarp.train.record import Ending, EpochRow
 from headscarp.train.state import State, write_state
 
 Watch = Callable[[int, float], bool]
-"""Told an epoch's number, from 1, and its validation F1; answers whether to stop."""
+"""Told an epoch's number, from 1, and its rank (F1, or RMSE below 0); answers whether to stop."""
 KeepBest = Callable[[EpochRow, dict[str, Any]], None]
 """Given the row and the weights of an epoch that is the best so far."""
 Told = Callable[[str, int, int], None]
@@ -32,7 +30,7 @@ def silent(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Ends:
-    """When a training ends: at the last epoch, after long without a better F1, or for want of time."""
+    """When a training ends: at the last epoch, after long without a better one, or for want of time."""
 
     options: FitOptions
     deadline_s: float | None
@@ -124,7 +122,7 @@ class Keeper(Callback):
     def _row(self, engine: Engine) -> EpochRow:
         tally, seconds = engine.tally, time.perf_counter() - self._start
         shown = len(engine.lesson.shown.order(engine.lesson.options, engine.epoch))
-        ratios = pixel_metrics(tally.counts.cpu().numpy())
+        figures = engine.judge.figures(tally.counts.cpu().numpy())
         loss = float("nan") if tally.sums is None else float(engine.loss.value(tally.sums))
         return EpochRow(
             epoch=engine.epoch + 1,
@@ -133,10 +131,6 @@ class Keeper(Callback):
             validation_loss=loss,
             seconds=round(seconds, 3),
             chips_per_s=round(shown / max(tally.training_s, 1e-9), 3),
-            **{name: or_none(ratios[name]) for name in ("f1", "precision", "recall", "iou")},
+            measure=engine.judge.measure(figures),
+            figures=figures,
         )
-
-
-def or_none(ratio: float | np.ndarray[Any, Any]) -> float | None:
-    """A ratio, none where nothing was to be measured."""
-    return float(ratio) if np.isfinite(ratio) else None

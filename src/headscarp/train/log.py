@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,17 +21,47 @@ _DPI = 150
 _TRAIN, _VALIDATION, _FAINT = "#6b7f94", "#b2452f", "#c9cdd1"
 
 
+class _Line(NamedTuple):
+    """One figure of each epoch."""
+
+    name: str
+    color: str
+    label: str
+    style: str = "-"
+
+
+class _Panel(NamedTuple):
+    """What is drawn beside the losses."""
+
+    lines: tuple[_Line, ...]
+    ylabel: str
+    top: float | None
+
+
+_F1 = (
+    _Line("precision", _FAINT, "precision", "--"),
+    _Line("recall", _FAINT, "recall", ":"),
+    _Line("f1", _VALIDATION, "F1"),
+)
+_ERRORS = (_Line("mae", _FAINT, "MAE", "--"), _Line("rmse", _VALIDATION, "RMSE"))
+_PANELS = {
+    "f1": _Panel(_F1, "validation pixels, at 0.5", 1.0),
+    "rmse": _Panel(_ERRORS, "validation pixels, NDVI", None),
+}
+"""By the figure that chooses."""
+
+
 def write_log(folder: Path, history: Sequence[EpochRow]) -> None:
     """Write ``log.csv``: all epochs, the last one new."""
     text = StringIO()
-    table = csv.DictWriter(text, fieldnames=list(EpochRow.model_fields), lineterminator="\n")
+    table = csv.DictWriter(text, fieldnames=list(history[0].columns()), lineterminator="\n")
     table.writeheader()
-    table.writerows(row.model_dump() for row in history)
+    table.writerows(row.columns() for row in history)
     write_atomically(folder / LOG_CSV, text.getvalue())
 
 
 def write_curves(folder: Path, history: Sequence[EpochRow], best_epoch: int) -> None:
-    """Write ``curves.png``: losses on the left, F1, precision and recall on the right."""
+    """Write ``curves.png``: losses on the left; on the right F1, precision and recall, or errors."""
     figure = Figure(figsize=(9.0, 3.4), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
@@ -38,12 +69,12 @@ def write_curves(folder: Path, history: Sequence[EpochRow], best_epoch: int) -> 
     _line(left, epochs, [row.train_loss for row in history], _TRAIN, "training")
     _line(left, epochs, [row.validation_loss for row in history], _VALIDATION, "validation")
     left.set_ylabel("loss")
-    _line(right, epochs, [row.precision for row in history], _FAINT, "precision", "--")
-    _line(right, epochs, [row.recall for row in history], _FAINT, "recall", ":")
-    _line(right, epochs, [row.f1 for row in history], _VALIDATION, "F1")
+    panel = _PANELS[history[0].measure.name]
+    for line in panel.lines:
+        _line(right, epochs, [row.figures[line.name] for row in history], line.color, line.label, line.style)
     right.axvline(best_epoch, color=_TRAIN, linewidth=0.8)
-    right.annotate(f"best: {best_epoch}", (best_epoch, 0.02), color=_TRAIN, size=8)
-    right.set(ylabel="validation pixels, at 0.5", ylim=(0, 1))
+    right.set(ylabel=panel.ylabel, ylim=(0, panel.top))
+    right.annotate(f"best: {best_epoch}", (best_epoch, 0.02 * right.get_ylim()[1]), color=_TRAIN, size=8)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlabel("epoch")

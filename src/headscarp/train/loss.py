@@ -13,12 +13,17 @@ from headscarp.train.losses import (
     tversky_loss,
 )
 from headscarp.train.options import LossName
-from headscarp.train.regression import gradient_loss, l1_loss, ssim_loss
+from headscarp.train.regression import gradient_loss, l1_loss, ssim_loss, weighted_loss
 
-REGRESSION_LOSSES: tuple[LossName, ...] = ("l1", "ssim", "gradient")
+REGRESSION_LOSSES: tuple[LossName, ...] = ("l1", "ssim", "gradient", "l1_ssim_gradient")
+EQUAL = (1.0, 1.0, 1.0)
 
 
-def make_loss(name: LossName, dice_classes: DiceClasses = "landslide") -> Loss:
+def make_loss(
+    name: LossName,
+    dice_classes: DiceClasses = "landslide",
+    weights: tuple[float, float, float] = EQUAL,
+) -> Loss:
     """The loss that has a name.
 
     Parameters
@@ -26,6 +31,8 @@ def make_loss(name: LossName, dice_classes: DiceClasses = "landslide") -> Loss:
     name : str
     dice_classes : {"landslide", "both"}
         Classes of the Dice losses.
+    weights : tuple of float
+        Of L1, SSIM and gradient in their weighted sum.
 
     Examples
     --------
@@ -38,6 +45,8 @@ def make_loss(name: LossName, dice_classes: DiceClasses = "landslide") -> Loss:
             return dice_loss(dice_classes, printed=name == "dice_printed")
         case "bce_dice":
             return bce_dice_loss(dice_classes)
+        case "l1_ssim_gradient":
+            return weighted_loss((l1_loss(), ssim_loss(), gradient_loss()), weights)
         case _:
             makers = {
                 "bce": bce_loss,

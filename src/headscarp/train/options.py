@@ -19,7 +19,18 @@ NETWORKS = (
 )
 """Names in ``models.BODIES``; written again, since options are read by commands that need no torch."""
 Head = Literal["classification", "regression"]
-LossName = Literal["dice", "dice_printed", "bce", "bce_dice", "focal", "tversky", "l1", "ssim", "gradient"]
+LossName = Literal[
+    "dice",
+    "dice_printed",
+    "bce",
+    "bce_dice",
+    "focal",
+    "tversky",
+    "l1",
+    "ssim",
+    "gradient",
+    "l1_ssim_gradient",
+]
 Schedule = Literal["constant", "cosine"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 
@@ -51,11 +62,14 @@ class FitOptions(BaseModel):
         "landslide",
         description="Classes whose Dice losses are summed: landslide alone, or both as in Pan & Shi (2023).",
     )
+    loss_weights: tuple[float, float, float] = Field(
+        (1.0, 0.1, 1.0), description="Of L1, SSIM and gradient in l1_ssim_gradient; at least 0."
+    )
     batch_size: int = Field(16, ge=1, description="Chips in a step, of all processes together.")
     learning_rate: float = Field(5e-4, gt=0, description="Of Adam.")
     schedule: Schedule = Field("constant", description="Of the learning rate: constant, or cosine to 0.")
     epochs: int = Field(100, ge=1, description="Epochs at most.")
-    patience: int = Field(20, ge=1, description="Epochs without a better validation F1 before it stops.")
+    patience: int = Field(20, ge=1, description="Epochs without a better one before it stops.")
     positive_share: float | None = Field(
         None,
         gt=0,
@@ -81,3 +95,10 @@ class FitOptions(BaseModel):
     )
     replay_share: float = Field(0.2, gt=0, lt=1, description="Share of an epoch's chips that are replayed.")
     licence: str = Field("unknown", description="Under which the weights may be used.")
+
+    @field_validator("loss_weights")
+    @classmethod
+    def _weigh(cls, weights: tuple[float, float, float]) -> tuple[float, float, float]:
+        if min(weights) < 0 or max(weights) <= 0:
+            raise ValueError("weights of at least 0, one above 0, are wanted")
+        return weights

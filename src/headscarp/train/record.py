@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,8 +11,33 @@ from headscarp.calibration import Platt, Temperature
 
 TRAIN_JSON = "train.json"
 Ending = Literal["epochs", "patience", "time", "asked"]
-"""Why a training ended: all epochs; no better F1 for long; the time limit; whoever watched asked for it."""
+"""Why a training ended: all epochs; none better for long; the time limit; whoever watched asked for it."""
 FINISHED: tuple[Ending, ...] = ("epochs", "patience")
+
+
+class Measure(BaseModel):
+    """The figure that chooses among epochs: F1 of landslides, RMSE of values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    value: float | None = Field(description="None: undefined.")
+    rises: bool = Field(description="Whether more is better.")
+
+    @property
+    def rank(self) -> float:
+        """Value to compare epochs by, higher is better; below all others where there is none.
+
+        Examples
+        --------
+        >>> Measure(name="rmse", value=0.25, rises=False).rank
+        -0.25
+        >>> Measure(name="f1", value=None, rises=True).rank
+        -1.0
+        """
+        if self.value is None:
+            return -1.0 if self.rises else -math.inf
+        return self.value if self.rises else -self.value
 
 
 class EpochRow(BaseModel):
@@ -23,17 +49,22 @@ class EpochRow(BaseModel):
     learning_rate: float
     train_loss: float = Field(description="Mean over the batches.")
     validation_loss: float = Field(description="Of all validation pixels together.")
-    f1: float | None = Field(description="Of the summed counts on the validation chips, at 0.5.")
-    precision: float | None
-    recall: float | None
-    iou: float | None
+    measure: Measure = Field(description="The figure that chooses.")
+    figures: dict[str, float | None] = Field(
+        description="By name, of summed counts on the validation chips: F1 and others at 0.5, or errors."
+    )
     seconds: float
     chips_per_s: float = Field(description="Of training.")
 
     @property
     def rank(self) -> float:
-        """F1 to compare epochs by; below all others where there is none."""
-        return -1.0 if self.f1 is None else self.f1
+        """Value to compare epochs by, higher is better."""
+        return self.measure.rank
+
+    def columns(self) -> dict[str, float | None]:
+        """The row as ``log.csv`` has it: each figure in a column of its own."""
+        plain = self.model_dump(exclude={"measure", "figures", "seconds", "chips_per_s"})
+        return plain | self.figures | {"seconds": self.seconds, "chips_per_s": self.chips_per_s}
 
 
 class Forgetting(BaseModel):
@@ -63,13 +94,14 @@ class TrainRecord(BaseModel):
     chips: dict[str, int] = Field(description="By split; replayed: of the store that is replayed.")
     epochs: int = Field(description="Epochs done in all.")
     best_epoch: int
-    best_f1: float | None = Field(description="On the validation chips, at 0.5.")
+    best: Measure = Field(description="Of the best epoch, on the validation chips; F1 at 0.5.")
     ending: Ending
     finished: bool = Field(description="Whether the same command would do nothing more.")
-    threshold: float = Field(description="Calibrated probability of the best F1.")
+    threshold: float | None = Field(description="Calibrated probability of the best F1; none: of values.")
     calibration: Temperature | Platt | None = Field(
-        discriminator="method", description="None where the validation chips show one class alone."
+        discriminator="method", description="None where the validation chips show one class alone, or values."
     )
+    residual_std: float | None = Field(None, description="Of a network of values, on the validation chips.")
     metrics: dict[str, float | None] = Field(description="Of the best checkpoint, validation chips.")
     seconds: float = Field(description="Of all epochs.")
     chips_per_s: float = Field(description="Of training, median over the epochs.")
@@ -77,3 +109,8 @@ class TrainRecord(BaseModel):
     init_from: str | None = None
     forgetting: Forgetting | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def best_f1(self) -> float | None:
+        """F1 of the best epoch; none also for networks of values."""
+        return self.best.value if self.best.name == "f1" else None

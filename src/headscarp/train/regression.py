@@ -6,6 +6,7 @@ name          minimised
 ``l1``        :math:`\frac1n \sum |v - t|`
 ``ssim``      one minus the mean structural similarity of Gaussian windows that hold no pixel left out
 ``gradient``  :math:`\frac1m \sum |\partial v - \partial t|`, differences of neighbours along x and along y
+``l1_ssim_gradient``  their weighted sum
 ============  ============================================================================================
 
 References
@@ -15,6 +16,8 @@ Couprie & LeCun (2016), Deep multi-scale video prediction beyond mean square err
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -72,6 +75,33 @@ def ssim_loss(options: SimilarityOptions | None = None) -> Loss:
         return torch.stack([unlike.sum(), whole.sum().to(unlike.dtype)])
 
     return Loss(sums, mean_value)
+
+
+def weighted_loss(parts: Sequence[Loss], weights: Sequence[float]) -> Loss:
+    r"""Weighted sum of losses, :math:`\sum_k w_k L_k`; each is a ratio of sums of its own.
+
+    Parameters
+    ----------
+    parts : sequence of Loss
+        Each of a total and a count.
+    weights : sequence of float
+
+    Examples
+    --------
+    >>> loss = weighted_loss((l1_loss(), l1_loss()), (1.0, 0.5))
+    >>> float(loss(torch.tensor([2.0]), torch.tensor([0.0]), torch.tensor([True])))
+    3.0
+    """
+
+    def sums(values: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        return torch.cat([part.sums(values, target, mask) for part in parts])
+
+    def value(sums: Tensor) -> Tensor:
+        own = sums.reshape(len(parts), -1)
+        terms = [weight * part.value(row) for part, weight, row in zip(parts, weights, own, strict=True)]
+        return torch.stack(terms).sum()
+
+    return Loss(sums, value)
 
 
 def _pairs(mask: Tensor, axis: int) -> Tensor:

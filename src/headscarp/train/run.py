@@ -21,7 +21,7 @@ from headscarp.train.batches import Normaliser
 from headscarp.train.card import Origin, make_origin, split_sha256
 from headscarp.train.chips import Sources
 from headscarp.train.engine import Engine, Lesson
-from headscarp.train.finish import BEST, finish
+from headscarp.train.finish import BEST, finish, told
 from headscarp.train.fit import fit
 from headscarp.train.keeper import Ends, Keeper, Told, Watch, silent
 from headscarp.train.loss import fits_head
@@ -69,7 +69,7 @@ def train(
     commit : str, optional
         Of the source, for the card.
     watch : callable, optional
-        Asked after each epoch, with its number and validation F1, whether to stop; in one process only.
+        Asked after each epoch, with its number and rank, whether to stop; in one process only.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def train(
         holds another training, the loss becomes NaN, or there is no room to write.
     """
     deadline = None if options.max_minutes is None else time.monotonic() + 60 * options.max_minutes
-    _refuse_contradictions(network, options, watch)
+    _refuse_contradictions(network, options, watch, store)
     keep_memory()
     begun = None if options.init_from is None else read_checkpoint(options.init_from)
     replay = None if options.replay is None else _open_replay(options.replay, store)
@@ -117,7 +117,7 @@ class _KeepBest:
     origin: Origin
 
     def __call__(self, row: EpochRow, weights: dict[str, Any]) -> None:
-        card = self.origin.card(row.epoch, {"f1_at_half": row.f1})
+        card = self.origin.card(row.epoch, told(row))
         write_checkpoint(self.folder / BEST, card, weights)
 
 
@@ -206,14 +206,19 @@ def _refuse_few_chips(lesson: Lesson) -> None:
         )
 
 
-def _refuse_contradictions(network: NetworkChoice, options: FitOptions, watch: Watch | None) -> None:
+def _refuse_contradictions(
+    network: NetworkChoice, options: FitOptions, watch: Watch | None, store: ChipStore
+) -> None:
+    values = network.head == "regression"
+    target = store.facts.target
     problems = {
         "freeze_encoder with init_from": options.freeze_encoder and options.init_from is None,
         "replay with init_from": options.replay is not None and options.init_from is None,
         f"a loss for the head {network.head}, not {options.loss}": not fits_head(
             options.loss, Head(network.head)
         ),
-        "head classification: no store holds values to regress on yet": network.head == "regression",
+        f"a head for a store of {target}, not {network.head}": values != (target == "ndvi"),
+        "replay of landslides: forgetting is told by F1": values and options.replay is not None,
         "batch_size of at least one chip a process": options.batch_size < options.devices,
         "one process where epochs are watched": watch is not None and options.devices > 1,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +15,12 @@ from headscarp.calibration import Scaling, calibrate, fit_platt
 from headscarp.evaluate.confusion import pixel_metrics
 from headscarp.evaluate.curves import ScoreHistogram, average_precision, count_scores, curve_points
 from headscarp.evaluate.reliability import calibration_edges, reliability_sums
-from headscarp.features.sets import FloatArray
+from headscarp.features.channels import FloatArray
 from headscarp.models import Network
 from headscarp.train.batches import Batches, Normaliser
 from headscarp.train.chips import Cache, Sources
+from headscarp.train.judge import or_none
+from headscarp.train.residuals import Predicted
 from headscarp.train.shown import Numbers
 
 CHIPS_AT_ONCE = 4
@@ -44,11 +47,23 @@ class Worth:
     threshold: float
     metrics: dict[str, float | None]
 
+    def on_card(self) -> dict[str, Any]:
+        """What the card of the checkpoint says of it."""
+        return {"metrics": self.metrics, "threshold": self.threshold, "calibration": self.calibration}
+
 
 def scores(
     network: Network, normaliser: Normaliser, sources: Sources, numbers: Numbers
 ) -> Iterator[tuple[FloatArray, NDArray[np.bool_]]]:
-    """Logits and labels of the pixels that count, a few chips at a time; on a GPU where there is one.
+    """Logits and labels of the pixels that count, a few chips at a time; as :func:`predictions`."""
+    for logits, label, mask in predictions(network, normaliser, sources, numbers):
+        yield logits[mask], label[mask] > 0
+
+
+def predictions(
+    network: Network, normaliser: Normaliser, sources: Sources, numbers: Numbers
+) -> Iterator[Predicted]:
+    """What a network gives for chips, a few at a time; on a GPU where there is one.
 
     Parameters
     ----------
@@ -65,8 +80,8 @@ def scores(
     for batch in Batches(Cache(sources, 0), ids, numbers, CHIPS_AT_ONCE, normaliser):
         dates = () if batch.valid is None or batch.days is None else (batch.valid, batch.days)
         with torch.inference_mode():
-            logits = network(*(part.to(device) for part in (batch.x, *dates))).cpu()
-        yield logits[batch.mask].numpy(), batch.target[batch.mask].numpy() > 0
+            logits = network(*(part.to(device) for part in (batch.x, *dates))).cpu().float()
+        yield Predicted(*(part[:, 0].numpy() for part in (logits, batch.target, batch.mask)))
 
 
 def worth(parts: Iterator[tuple[FloatArray, NDArray[np.bool_]]]) -> Worth:
@@ -83,14 +98,14 @@ def worth(parts: Iterator[tuple[FloatArray, NDArray[np.bool_]]]) -> Worth:
     probability = np.array([expit(np.float64(logit))])
     chosen = probability if calibration is None else calibrate(probability, calibration)
     ratios = pixel_metrics(counts)
-    metrics = {name: _or_none(ratios[name]) for name in ("f1", "precision", "recall", "iou")}
+    metrics = {name: or_none(ratios[name]) for name in ("f1", "precision", "recall", "iou")}
     return Worth(
         calibration,
         float(np.clip(chosen[0], _INSIDE, 1 - _INSIDE)),
         metrics
         | {
-            "average_precision": _or_none(average_precision(histogram).middle),
-            "f1_at_half": _or_none(pixel_metrics(half)["f1"]),
+            "average_precision": or_none(average_precision(histogram).middle),
+            "f1_at_half": or_none(pixel_metrics(half)["f1"]),
         },
     )
 
@@ -104,7 +119,7 @@ def f1_at(
         raw = expit(logits.astype(np.float64))
         probability = raw if calibration is None else calibrate(raw, calibration)
         counts += np.bincount(2 * (probability >= threshold) + landslide, minlength=4)
-    return _or_none(pixel_metrics(counts)["f1"])
+    return or_none(pixel_metrics(counts)["f1"])
 
 
 def _platt(fit: NDArray[np.float64]) -> Scaling | None:
@@ -125,7 +140,3 @@ def _best(histogram: ScoreHistogram) -> tuple[float, NDArray[np.int64]]:
         return 0.0, np.zeros(4, dtype=np.int64)
     place = int(np.nanargmax(f1))
     return float(curve.threshold[place]), curve.counts[place]
-
-
-def _or_none(ratio: NDArray[np.float64]) -> float | None:
-    return float(ratio) if np.isfinite(ratio) else None

@@ -65,7 +65,7 @@ def what_is_shown(
     Raises
     ------
     TrainError
-        If no training chip, or no validation chip, has a landslide pixel.
+        If no training chip, or no validation chip, has a landslide pixel, and they are to learn them.
     """
     landslide_px = np.array([chip.landslide_px for chip in sources.chips], dtype=np.int64)
     training, validation = _numbers(sources.stores[0], split, 0)
@@ -73,8 +73,11 @@ def what_is_shown(
     replayed, remembered = nothing, nothing
     if replay_split is not None:
         replayed, remembered = _numbers(sources.stores[1], replay_split, sources.offset(1))
-    _refuse_without_landslides(landslide_px[training], "training", "learns to find none")
-    _refuse_without_landslides(landslide_px[validation], "validation", "cannot be chosen by its F1")
+    learned = sources.stores[0].facts.target == "landslide"
+    if learned or options.positive_share is not None:
+        _refuse_without_landslides(landslide_px[training], "training", "learns to find none")
+    if learned:
+        _refuse_without_landslides(landslide_px[validation], "validation", "cannot be chosen by its F1")
     return Shown(training, validation, replayed, remembered, landslide_px)
 
 

@@ -51,7 +51,7 @@ class State:
 
     @property
     def best(self) -> EpochRow:
-        """The first epoch of the highest F1."""
+        """The first epoch of the highest rank."""
         return max(self.history, key=lambda row: (row.rank, -row.epoch))
 
 

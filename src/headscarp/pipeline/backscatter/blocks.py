@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ FloatArray = NDArray[np.float32]
 
 VIEW_HALO_PX = 256
 """Ground around a block that may lie over it or hide it: 2.5 km at 10 m."""
-_WORK_JSON = "work.json"
+_CLAIM = "claim"
 
 
 class Block(NamedTuple):
@@ -99,19 +98,18 @@ class Store:
     Parameters
     ----------
     folder : Path
-    claim : dict
-        What the blocks follow from: options, inputs, grid.
+    claim : str
+        Of what the blocks follow from: options, inputs, grid.
     """
 
-    def __init__(self, folder: Path, claim: dict[str, object]) -> None:
+    def __init__(self, folder: Path, claim: str) -> None:
         self.folder = folder
-        text = json.dumps(claim, sort_keys=True, default=str)
-        known = folder / _WORK_JSON
-        if known.is_file() and known.read_text(encoding="utf-8") == text:
+        known = folder / _CLAIM
+        if known.is_file() and known.read_text(encoding="utf-8") == claim:
             return
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        known.write_text(text, encoding="utf-8")
+        known.write_text(claim, encoding="utf-8")
 
     def has(self, tile: Tile) -> bool:
         """Whether a block was finished."""

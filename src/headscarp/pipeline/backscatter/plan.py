@@ -13,6 +13,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import CRS, Transformer
 
 from headscarp.backscatter.documents import parse_document
+from headscarp.backscatter.fetch import fetch_orbit
 from headscarp.backscatter.heights import Ground, open_ground
 from headscarp.backscatter.measurement import ImageWindow
 from headscarp.backscatter.options import DEFAULT_SPACING_M, BackscatterOptions, Coefficient
@@ -156,6 +157,14 @@ def _required_dem(options: BackscatterOptions) -> Path:
             "flattening is of gamma0 by definition",
             "drop one of them",
         )
+    if options.fetch_orbits and (options.orbit is None or options.orbit.is_file()):
+        raise OptionsError(
+            "a folder for the orbit files that are fetched",
+            "--fetch-orbits "
+            + ("without --orbit" if options.orbit is None else f"and the file {options.orbit}"),
+            "they would have no place to stay, and be fetched again by each run",
+            "pass --orbit FOLDER",
+        )
     return options.dem
 
 
@@ -192,6 +201,8 @@ def _slice(
     product: Product, options: BackscatterOptions, geobox: GeoBox, heights_m: tuple[float, float]
 ) -> Slice | None:
     annotation = product.annotation
+    if options.fetch_orbits and options.orbit is not None:
+        fetch_orbit(annotation, options.orbit)
     orbit = fit_orbit(choose_vectors(annotation, options.orbit), annotation)
     imaging = imaging_of(annotation, orbit, options.ground_range)
     window = window_of(imaging, geobox, heights_m)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import rasterio
 
@@ -22,8 +22,16 @@ from headscarp.backscatter.record import (
     write_backscatter_record,
 )
 from headscarp.errors import HeadscarpError
-from headscarp.grid import crs_wkt, tiles
+from headscarp.grid import tiles
 from headscarp.pipeline.backscatter.blocks import BlockMaker, Store
+from headscarp.pipeline.backscatter.finished import (
+    FINISHED,
+    bring,
+    claim_of,
+    find_kept,
+    find_written,
+    keep,
+)
 from headscarp.pipeline.backscatter.plan import Pass, Plan, Slice, make_plan
 from headscarp.pipeline.backscatter.write import GEOMETRY, Sums, tag_pass, write_pass
 from headscarp.pipeline.provenance import command_line, source_commit
@@ -42,12 +50,17 @@ class _Cut(NamedTuple):
     border: tuple[dict[str, int], ...]
 
 
+def tell_nobody(text: str) -> None:
+    """A sentence that nobody reads."""
+
+
 def run_backscatter(
     options: BackscatterOptions,
     out: Path,
     overwrite: bool = False,
     progress: Progress = silent,
     block_px: int = BLOCK_PX,
+    tell: Callable[[str], None] = tell_nobody,
 ) -> BackscatterRecord:
     """Process Sentinel-1 GRD products into a folder that ``headscarp map`` takes as scenes.
 
@@ -58,11 +71,13 @@ def run_backscatter(
         Folder to write; it appears whole or not at all. What is done stays in a hidden folder beside it
         until then, and a run that was stopped goes on from there.
     overwrite : bool
-        Replace what an earlier call wrote there.
+        Replace what an earlier call wrote there; passes that would come out the same are kept.
     progress : callable, optional
         Told of each stage's progress.
     block_px : int
         Side of a block, a multiple of 16.
+    tell : callable, optional
+        Told, in a sentence, which passes were finished before.
 
     Returns
     -------
@@ -74,55 +89,74 @@ def run_backscatter(
     HeadscarpError
         On bad input; nothing is written then.
     """
-    stages = Stages(progress)
+    stages, place = Stages(progress), out.resolve()
+    work = place.with_name(f".{place.name}.backscatter-work")
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB), staged_folder(out, overwrite, BACKSCATTER_JSON) as folder:
         with stages.stage("plan"):
             plan = make_plan(options)
-        work = out.resolve().with_name(f".{out.resolve().name}.backscatter-work")
-        (folder / GEOMETRY).mkdir()
-        record = _record(plan, options)
+        record, done = _record(plan, options), []
         for one in plan.passes:
-            with _kept_if_stopped(work):
-                done = _process(one, plan, options, folder, work, stages, block_px)
-            record = record.model_copy(update={"acquisitions": [*record.acquisitions, done]})
-            tag_pass(folder, one, done, record)
-        record = record.model_copy(update={"stages": stages.records})
+            claim, file = claim_of(one, plan, options, block_px), f"{one.acquisition.name}.tif"
+            found = _find(work / FINISHED, place, file, claim)
+            if found is None:
+                with _kept_if_stopped(work, one):
+                    made = _process(one, plan, record, claim, work, stages, block_px)
+                found = Found(work / FINISHED, made)
+            else:
+                tell(f"{file} was made before, from the same by the same steps, and is used again.")
+            bring(found.folder, folder, found.done)
+            done.append(found.done)
+        record = record.model_copy(update={"acquisitions": done, "stages": stages.records})
         write_backscatter_record(folder, record)
     shutil.rmtree(work, ignore_errors=True)
     return record
 
 
+class Found(NamedTuple):
+    """A finished pass and the folder of its files."""
+
+    folder: Path
+    done: AcquisitionRecord
+
+
+def _find(kept: Path, out: Path, file: str, claim: str) -> Found | None:
+    """A pass that a stopped run, or an earlier one, has finished."""
+    for folder, find in ((kept, find_kept), (out, find_written)):
+        done = find(folder, file, claim)
+        if done is not None:
+            return Found(folder, done)
+    return None
+
+
 @contextmanager
-def _kept_if_stopped(work: Path) -> Iterator[None]:
-    """Work stays where a run is stopped, and goes where its input is refused."""
+def _kept_if_stopped(work: Path, one: Pass) -> Iterator[None]:
+    """Work stays where a run is stopped; where its input is refused, only passes that were finished do."""
     try:
         yield
     except HeadscarpError:
-        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(work / one.acquisition.name, ignore_errors=True)
+        if not list((work / FINISHED).glob("*.json")):
+            shutil.rmtree(work, ignore_errors=True)
         raise
 
 
 def _process(
     one: Pass,
     plan: Plan,
-    options: BackscatterOptions,
-    folder: Path,
+    whole: BackscatterRecord,
+    claim: str,
     work: Path,
     stages: Stages,
     block_px: int,
 ) -> AcquisitionRecord:
-    """Cut, correct and write one pass."""
-    name = one.acquisition.name
-    store = Store(work / name, _claim(one, plan, options, block_px))
+    """Cut, correct and write one pass into the folder of the finished ones."""
+    name, options = one.acquisition.name, whole.options
+    store, folder = Store(work / name, claim), work / FINISHED
+    (folder / GEOMETRY).mkdir(parents=True, exist_ok=True)
     with stages.stage(f"{name}: cut"):
         cut = _cut(one, options, store.folder, stages)
     maker = BlockMaker(
-        cut.images,
-        one.acquisition.polarizations,
-        plan.ground,
-        plan.geobox,
-        plan.pixel_m,
-        options,
+        cut.images, one.acquisition.polarizations, plan.ground, plan.geobox, plan.pixel_m, options
     )
     every = list(tiles(plan.geobox, block_px))
     todo = [tile for tile in every if not store.has(tile)]
@@ -131,8 +165,11 @@ def _process(
             pass
     with stages.stage(f"{name}: write"):
         sums = write_pass(folder, one, plan, store, every)
+    done = _acquisition_record(one, plan, whole.options, cut, sums, claim)
+    tag_pass(folder, one, done, whole)
+    keep(folder, done)
     store.remove()
-    return _acquisition_record(one, plan, options, cut, sums)
+    return done
 
 
 def _cut(one: Pass, options: BackscatterOptions, scratch: Path, stages: Stages) -> _Cut:
@@ -172,25 +209,6 @@ def _cut_one(part: Slice, pol: Polarization, options: BackscatterOptions, scratc
     return subset
 
 
-def _claim(one: Pass, plan: Plan, options: BackscatterOptions, block_px: int) -> dict[str, object]:
-    """What blocks follow from: another value of any of it, and they are made again."""
-    files = [part.product.safe.path for part in one.slices] + [plan.ground.path]
-    return {
-        "headscarp": __version__,
-        "options": options.model_dump(mode="json", exclude={"products"}),
-        "products": [part.product.safe.name for part in one.slices],
-        "files": [(str(path), _stamp(path)) for path in files],
-        "grid": [crs_wkt(plan.geobox), list(plan.geobox.transform)[:6], list(plan.geobox.shape)],
-        "block_px": block_px,
-    }
-
-
-def _stamp(path: Path) -> list[Any]:
-    """Size and time of change of a file, or of every file of a folder."""
-    inside = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
-    return [(item.name, item.stat().st_size, item.stat().st_mtime_ns) for item in inside]
-
-
 def _record(plan: Plan, options: BackscatterOptions) -> BackscatterRecord:
     rows, cols = plan.geobox.shape
     return BackscatterRecord(
@@ -212,7 +230,7 @@ def _record(plan: Plan, options: BackscatterOptions) -> BackscatterRecord:
 
 
 def _acquisition_record(
-    one: Pass, plan: Plan, options: BackscatterOptions, cut: _Cut, sums: Sums
+    one: Pass, plan: Plan, options: BackscatterOptions, cut: _Cut, sums: Sums, claim: str
 ) -> AcquisitionRecord:
     annotation, rows_cols = one.acquisition.annotation, plan.geobox.shape
     return AcquisitionRecord(
@@ -235,6 +253,7 @@ def _acquisition_record(
         ],
         observed_share=sums.observed / (rows_cols[0] * rows_cols[1]),
         floor_share=sums.at_floor / sums.values if sums.values else 0.0,
+        claim=claim,
     )
 
 

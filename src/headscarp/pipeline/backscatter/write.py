@@ -29,6 +29,11 @@ _BITS = {
 }
 
 
+def files_of(file: str) -> tuple[str, str, str]:
+    """Files of a pass, by that of its backscatter: backscatter, local incidence, layover and shadow."""
+    return file, f"{GEOMETRY}/local_incidence_{file}", f"{GEOMETRY}/layover_shadow_{file}"
+
+
 class Sums(NamedTuple):
     """Counts over the blocks of a pass."""
 
@@ -39,17 +44,13 @@ class Sums(NamedTuple):
 
 def write_pass(folder: Path, one: Pass, plan: Plan, store: Store, every: list[Tile]) -> Sums:
     """Write the files of a pass from its blocks, and count."""
-    name, pols = one.acquisition.name, one.acquisition.polarizations
-    beside = folder / GEOMETRY
+    pols = one.acquisition.polarizations
+    places = [folder / name for name in files_of(f"{one.acquisition.name}.tif")]
     observed = values = at_floor = 0
     with (
-        _raster(folder / f"{name}.tif", plan, "float32", np.nan, pols) as power,
-        _raster(
-            beside / f"local_incidence_{name}.tif", plan, "float32", np.nan, ("local incidence angle",)
-        ) as angle,
-        _raster(
-            beside / f"layover_shadow_{name}.tif", plan, "uint8", int(View.UNKNOWN), ("layover and shadow",)
-        ) as view,
+        _raster(places[0], plan, "float32", np.nan, pols) as power,
+        _raster(places[1], plan, "float32", np.nan, ("local incidence angle",)) as angle,
+        _raster(places[2], plan, "uint8", int(View.UNKNOWN), ("layover and shadow",)) as view,
     ):
         angle.update_tags(UNITS="degrees")
         view.update_tags(**{f"BIT_{bit.value}": words for bit, words in _BITS.items()})

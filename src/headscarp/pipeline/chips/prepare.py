@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +13,20 @@ import shapely
 from pyproj import CRS
 
 from headscarp.chips.labels import Outlines
+from headscarp.chips.options import CutOptions
 from headscarp.chips.store import ChipError, EventFacts
 from headscarp.config import ChipEventOptions
 from headscarp.errors import GridError, OptionsError
 from headscarp.features.change import Change, change_of_stacks
-from headscarp.features.sets import GROUND_NEEDS, RASTER, FeatureSet, FloatArray, form_features, series_days
+from headscarp.features.channels import GROUND_NEEDS, RASTER, FloatArray
+from headscarp.features.composite import Moment
+from headscarp.features.sets import FeatureSet, form_features, series_days
 from headscarp.grid import crs_wkt, metres_per_unit
 from headscarp.ingest.area import AreaOptions, project_area, read_area
 from headscarp.ingest.inventory import InventoryFacts, read_inventory
+from headscarp.ingest.ndvi import NdviReference
 from headscarp.ingest.raster import read_sha256
+from headscarp.pipeline.chips.references import days_apart, read_references
 from headscarp.pipeline.evaluate.ground import RASTER_SUFFIXES
 from headscarp.pipeline.map.declared import refuse_undeclared
 from headscarp.pipeline.map.plan import Plan, make_plan
@@ -49,6 +54,8 @@ class PreparedEvent:
     seen : tuple of bool
         Channels that the scenes can give.
     facts : EventFacts
+    references : dict of str to NdviReference
+        By moment; empty where landslides are learned.
     """
 
     options: ChipEventOptions
@@ -59,21 +66,24 @@ class PreparedEvent:
     days: FloatArray | None
     seen: tuple[bool, ...]
     facts: EventFacts
+    references: dict[Moment, NdviReference]
 
 
-def prepare_event(options: ChipEventOptions, features: FeatureSet, stages: Stages) -> PreparedEvent:
-    """Plan an event, read its inventory, and hash all that its chips rest on.
+def prepare_event(options: ChipEventOptions, cut: CutOptions, stages: Stages) -> PreparedEvent:
+    """Plan an event, read its inventory and NDVI, and hash all that its chips rest on.
 
     Raises
     ------
     HeadscarpError
         If the scenes cannot give a change, a raster or the DEM of a channel is missing, the grid is not in
-        metres, or no mapped landslide lies on it.
+        metres, no mapped landslide lies on it, or there is no NDVI to learn.
     """
+    features = _formable(cut.feature_set)
     refuse_undeclared(features, options, options.name)
-    _refuse_no_polygons(options)
+    _refuse_no_polygons(options, cut)
     plan = make_plan(options.map_options())
     _refuse_degrees(options.name, plan)
+    references = read_references(options, cut, plan)
     outlines, inventory = _outlines(options, plan)
     change = rehearse(plan, features)
     return PreparedEvent(
@@ -84,8 +94,14 @@ def prepare_event(options: ChipEventOptions, features: FeatureSet, stages: Stage
         _crs_name(plan),
         series_days(features, change) if features.form == "series" else None,
         _channels_seen(features, form_features(features, change)),
-        _facts(options, plan, inventory, stages),
+        _facts(options, plan, inventory, references, stages),
+        references,
     )
+
+
+def _formable(features: FeatureSet) -> FeatureSet:
+    """The set of a moment where it says none: both moments have the same channels."""
+    return features.at("post") if features.of_moment and features.moment is None else features
 
 
 def rehearse(plan: Plan, features: FeatureSet) -> Change:
@@ -107,7 +123,9 @@ def _channels_seen(features: FeatureSet, formed: FloatArray) -> tuple[bool, ...]
     return tuple(bool(column.any()) for column in rows.T)
 
 
-def input_paths(options: ChipEventOptions, plan: Plan) -> dict[str, list[Path]]:
+def input_paths(
+    options: ChipEventOptions, plan: Plan, references: Mapping[Moment, NdviReference]
+) -> dict[str, list[Path]]:
     """Files that the chips of an event rest on, by what they are; inventories come with their own hashes."""
     scenes = {f.path for a in plan.assigned if a.role is not Role.REJECTED for f in a.scene.files}
     given: dict[str, list[Path | None]] = {
@@ -116,15 +134,26 @@ def input_paths(options: ChipEventOptions, plan: Plan) -> dict[str, list[Path]]:
         "ignore": [*options.ignore],
     }
     given |= {f"{RASTER}{name}": [path] for name, path in sorted(options.rasters.items())}
+    given |= {f"ndvi {moment}": [*own.files] for moment, own in references.items()}
     named = {what: [path for path in paths if path is not None] for what, paths in given.items()}
     return {"scene": sorted(scenes), **named}
 
 
-def _facts(options: ChipEventOptions, plan: Plan, inventory: InventoryFacts, stages: Stages) -> EventFacts:
-    work = [(what, path) for what, paths in input_paths(options, plan).items() for path in paths]
+def _facts(
+    options: ChipEventOptions,
+    plan: Plan,
+    inventory: InventoryFacts | None,
+    references: Mapping[Moment, NdviReference],
+    stages: Stages,
+) -> EventFacts:
+    named = input_paths(options, plan, references)
+    work = [(what, path) for what, paths in named.items() for path in paths]
     hashes = stages.map(f"hashing the files of {options.name}", lambda each: read_sha256(each[1]), work)
     lines = [[what, path.name, sha256] for (what, path), sha256 in zip(work, hashes, strict=True)]
-    lines += [["inventory", f"{Path(file.path).name} {file.layer}", file.sha256] for file in inventory.files]
+    mapped = [] if inventory is None else inventory.files
+    lines += [["inventory", f"{Path(file.path).name} {file.layer}", file.sha256] for file in mapped]
+    products = {moment: own.product for moment, own in references.items() if own.product is not None}
+    lines += [[f"ndvi {moment}", "offset", f"{own.offset}"] for moment, own in products.items()]
     before, after = (
         [len(dates) for dates in sides]
         for sides in zip(*((split.pre, split.post) for split in plan.splits.values()), strict=True)
@@ -134,10 +163,14 @@ def _facts(options: ChipEventOptions, plan: Plan, inventory: InventoryFacts, sta
         inputs_sha256=hashlib.sha256(json.dumps(sorted(lines)).encode()).hexdigest(),
         pre_dates=(min(before), max(before)),
         post_dates=(min(after), max(after)),
+        ndvi_days={moment: days_apart(plan, moment, own) for moment, own in references.items()},
     )
 
 
-def _outlines(options: ChipEventOptions, plan: Plan) -> tuple[Outlines, InventoryFacts]:
+def _outlines(options: ChipEventOptions, plan: Plan) -> tuple[Outlines, InventoryFacts | None]:
+    """Mapped landslides; none where NDVI is learned of ground of which none were mapped."""
+    if not options.inventory:
+        return Outlines.of(np.array([], dtype=object)), None
     box = shapely.box(*plan.geobox.boundingbox.bbox)
     within = box if plan.grid.area is None else shapely.intersection(box, plan.grid.area)
     inventory = read_inventory(options.inventory, crs_wkt(plan.geobox), within, options.dates)
@@ -165,9 +198,9 @@ def _crs_name(plan: Plan) -> str:
     return ":".join(authority) if authority else crs.to_wkt()
 
 
-def _refuse_no_polygons(options: ChipEventOptions) -> None:
+def _refuse_no_polygons(options: ChipEventOptions, cut: CutOptions) -> None:
     rasters = [path for path in options.inventory if path.suffix.lower() in RASTER_SUFFIXES]
-    if rasters or not options.inventory:
+    if rasters or not (options.inventory or cut.target == "ndvi"):
         raise OptionsError(
             f"mapped landslides of {options.name} as polygons: a shapefile, GeoPackage or GeoJSON",
             f"the raster {rasters[0]}" if rasters else "no inventory",

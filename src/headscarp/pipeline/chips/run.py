@@ -28,6 +28,8 @@ _PATHS: Any = {
     "inventory": True,
     "ignore": True,
     "rasters": True,
+    "ndvi_pre": True,
+    "ndvi_post": True,
     "terrain": {"dem"},
     "area": {"aoi"},
 }
@@ -73,7 +75,7 @@ def make_chips(
         )
     stages = Stages(progress)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
-        prepared = [prepare_event(event, cut.feature_set, stages) for event in events]
+        prepared = [prepare_event(event, cut, stages) for event in events]
         refuse_mixed(prepared, cut.feature_set)
         key = store_key(prepared, cut)
         if _is_reusable(store, key, overwrite):
@@ -161,8 +163,12 @@ def _taken(path: Path, found: str, fix: str) -> OutputError:
 
 def _layout(events: Sequence[PreparedEvent], cut: CutOptions) -> Layout:
     dates = max(0 if event.days is None else len(event.days) for event in events)
-    most = sum(len(region.corners) for event in events for region in regions_with_data(event, cut))
-    return Layout(cut.feature_set, cut.size_px, dates, most)
+    most = sum(
+        len(region.corners) * max(len(event.references), 1)
+        for event in events
+        for region in regions_with_data(event, cut)
+    )
+    return Layout(cut.feature_set, cut.size_px, dates, most, cut.target == "ndvi")
 
 
 def _cut_event(event: PreparedEvent, cut: CutOptions, writer: StoreWriter, stages: Stages) -> None:
@@ -175,7 +181,8 @@ def _cut_event(event: PreparedEvent, cut: CutOptions, writer: StoreWriter, stage
         writer.append(key, chips)
     if not any(chip.event == name for chip in writer.chips):
         raise ChipError(
-            f"chips of {name} of which {cut.min_observed:.0%} were observed",
+            f"chips of {name} of which {cut.min_observed:.0%} were observed"
+            + (", and have an NDVI" if cut.target == "ndvi" else ""),
             f"none, of {sum(len(region.corners) for region in keys.values())} places",
             "the event would be missing from the training without a sign",
             "lower chips.min_observed or chips.size_px, widen the area, or leave the event out",
@@ -192,6 +199,7 @@ def _facts(events: Sequence[PreparedEvent], cut: CutOptions, key: str, writer: S
         stride_px=cut.stride_px,
         spacing_m=abs(first.plan.geobox.transform.a),
         pooling=first.options.change.pooling,
+        target=cut.target,
         events=tuple(event.facts for event in events),
         chips=tuple(writer.chips),
     )

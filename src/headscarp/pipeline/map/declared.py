@@ -9,7 +9,8 @@ import rasterio
 
 from headscarp.config import StackOptions
 from headscarp.errors import OptionsError
-from headscarp.features.sets import GROUND_NEEDS, RASTER, FeatureSet
+from headscarp.features.channels import GROUND_NEEDS, RASTER
+from headscarp.features.sets import FeatureSet
 from headscarp.ingest.raster import readable
 
 

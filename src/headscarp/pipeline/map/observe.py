@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from headscarp.features.change import Change, Split, change_of_stacks
-from headscarp.features.sets import RASTER
+from headscarp.features.channels import RASTER, VISIBILITY, VISIBILITY_NEEDS
 from headscarp.features.terrain import exclude
 from headscarp.geometry.terrain import HALO_PX, aspect_deg, hillshade, slope_deg
 from headscarp.grid import Tile, expand, spacing_m
@@ -23,6 +23,8 @@ from headscarp.ingest.dem import read_height
 from headscarp.ingest.raster import Source, read_converted, read_header
 from headscarp.pipeline.map.declared import holds_codes
 from headscarp.pipeline.map.plan import Plan
+from headscarp.pipeline.map.view import sees
+from headscarp.vocabulary import OrbitState
 
 MAPPED = ("slope_deg", "hillshade", "exclusion", "observable")
 """What every map with a DEM keeps of the terrain."""
@@ -97,12 +99,14 @@ def read_land(
     dict of str to ndarray
         On the tile and its halo.
     """
-    terrain = read_terrain(plan, tile, change, halo_px)
+    terrain = read_terrain(plan, tile, change, halo_px, needs)
     kept = {name: terrain[name] for name in terrain if name in (*MAPPED, *needs)}
     return kept | read_rasters(needs, plan.options.rasters, tile, halo_px)
 
 
-def read_terrain(plan: Plan, tile: Tile, change: Change, halo_px: int) -> dict[str, NDArray[np.generic]]:
+def read_terrain(
+    plan: Plan, tile: Tile, change: Change, halo_px: int, needs: Collection[str] = ()
+) -> dict[str, NDArray[np.generic]]:
     """Terrain of a tile and its halo, what cannot slide and what orbits see of it; empty without a DEM."""
     options = plan.options.terrain
     if options.dem is None or plan.view is None:
@@ -112,13 +116,20 @@ def read_terrain(plan: Plan, tile: Tile, change: Change, halo_px: int) -> dict[s
     spacing = spacing_m(wide)
     inner = (slice(HALO_PX, -HALO_PX), slice(HALO_PX, -HALO_PX))
     slope = slope_deg(height, spacing)[inner]
-    return {
+    seen = plan.view.of_tile(tile, halo_px)
+    visibility: dict[str, NDArray[np.generic]] = {}
+    if set(needs) & set(VISIBILITY_NEEDS):
+        visibility = {
+            f"{VISIBILITY}_{state.value}": plan.view.index(state, height, spacing)[inner] * sees(state, seen)
+            for state in OrbitState
+        }
+    return visibility | {
         "slope_deg": slope,
         "aspect_deg": aspect_deg(height, spacing)[inner],
         "height_m": height[inner],
         "hillshade": hillshade(height, spacing)[inner],
         "exclusion": exclude(slope, change, options),
-        "observable": plan.view.of_tile(tile, halo_px),
+        "observable": seen,
     }
 
 

@@ -22,6 +22,7 @@ from headscarp.pipeline.map.firming import measure_firming
 from headscarp.pipeline.map.method import Method, stated_method
 from headscarp.pipeline.map.narrate import Facts, compose_record
 from headscarp.pipeline.map.plan import Plan, make_plan
+from headscarp.pipeline.map.products import Prepared, prepare_scenes
 from headscarp.pipeline.map.redraw import draw_run
 from headscarp.pipeline.map.resume import Tell, run_key, scratch_folder, tell_nobody
 from headscarp.pipeline.map.tiles import Walk, walk_tiles
@@ -54,6 +55,7 @@ def run_map(
     """Map landslides from scenes and an event date into a run folder.
 
     A run that was killed goes on where it was when it is called again with the same options and inputs.
+    Sentinel-1 GRD products among the scenes are made into backscatter first, in a folder beside ``out``.
 
     Parameters
     ----------
@@ -81,23 +83,30 @@ def run_map(
     started, stages = datetime.now(UTC), Stages(progress)
     refuse_taken(out, overwrite)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
+        method = stated_method(options)
+        scenes = prepare_scenes(options, out, stages, tell)
         with stages.stage("plan"):
-            method = stated_method(options)
-            plan = make_plan(options)
+            plan = make_plan(scenes.options)
             method = method.suited(plan)
             key = run_key(plan, {"versions": _versions(), "commit": source_commit()})
         with (
             scratch_folder(out, key, tell) as scratch,
             staged_folder(out, overwrite, within=scratch) as folder,
         ):
-            return _write(plan, method, folder, scratch, stages, started)
+            return _write(plan, method, scenes, folder, scratch, stages, started)
 
 
 def _write(
-    plan: Plan, method: Method, folder: Path, scratch: Path, stages: Stages, started: datetime
+    plan: Plan,
+    method: Method,
+    scenes: Prepared,
+    folder: Path,
+    scratch: Path,
+    stages: Stages,
+    started: datetime,
 ) -> RunRecord:
     """Fill the run folder: rasters, polygons, record, report, and the record again with all stages."""
-    record = _map(plan, method, folder, scratch, stages, started)
+    record = scenes.told(_map(plan, method, folder, scratch, stages, started))
     write_record(folder, record)
     with stages.stage("report"):
         write_report(folder)

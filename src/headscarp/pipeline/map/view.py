@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from headscarp.features.terrain import TerrainOptions
-from headscarp.geometry.incidence import grid_look_azimuth_deg
-from headscarp.geometry.observable import observable
-from headscarp.geometry.visibility import reach_px
+from headscarp.geometry.incidence import grid_look_azimuth_deg, visibility_index
+from headscarp.geometry.observable import Observable, observable
+from headscarp.geometry.visibility import Spacings, reach_px
 from headscarp.grid import Tile, expand, spacing_m
 from headscarp.ingest.dem import read_height, read_relief
 from headscarp.vocabulary import OrbitState
@@ -44,6 +44,18 @@ class View:
         code = observable(read_height(self.dem, wide), spacing_m(wide), *looks, self.incidence_deg)
         inner = (slice(self.halo_px, -self.halo_px), slice(self.halo_px, -self.halo_px))
         return code[inner]
+
+    def index(
+        self, state: OrbitState, height_m: NDArray[np.float32], spacing: Spacings
+    ) -> NDArray[np.float32]:
+        """R-index of an orbit state: :func:`headscarp.geometry.incidence.visibility_index`."""
+        return visibility_index(height_m, spacing, self.looks_deg[state], self.incidence_deg)
+
+
+def sees(state: OrbitState, code: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where an orbit state sees the ground, from codes of :class:`View`; not where that is not known."""
+    bit = Observable.ASCENDING if state is OrbitState.ASCENDING else Observable.DESCENDING
+    return np.asarray((code != Observable.UNKNOWN) & (code & bit > 0))
 
 
 def plan_view(options: TerrainOptions, geobox: GeoBox) -> View | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,9 @@ _SEED_7_ZONE = 54
 _LEAST_KNOWN = 0.1
 
 
+Placed = Callable[[int, float], GeoBox]
+
+
 class Site(NamedTuple):
     """A grid, and heights that reach ``MARGIN_PX`` beyond it."""
 
@@ -34,8 +38,15 @@ class Site(NamedTuple):
     wide_height_m: Float32
 
 
-def make_site(options: SimulateOptions) -> Site:
+def make_site(options: SimulateOptions, place: Placed | None = None) -> Site:
     """Generate the heights of an event, or read them.
+
+    Parameters
+    ----------
+    options : SimulateOptions
+    place : callable, optional
+        Gives the grid of generated ground, of a side in pixels and a spacing in metres; none: at 42.7° N, in
+        the UTM zone of the seed.
 
     Raises
     ------
@@ -46,9 +57,10 @@ def make_site(options: SimulateOptions) -> Site:
         return _read_site(options.dem, options)
     side = options.size_px or DEFAULT_SIZE_PX
     transform = Affine(options.spacing_m, 0.0, WEST_M, 0.0, -options.spacing_m, NORTH_M)
+    usual = GeoBox((side, side), transform, generated_crs(options.seed))
+    geobox = place(side, options.spacing_m) if place else usual
     wide = side + 2 * MARGIN_PX
-    height = generate_height((wide, wide), options.spacing_m, options.seed)
-    return Site(GeoBox((side, side), transform, generated_crs(options.seed)), height)
+    return Site(geobox, generate_height((wide, wide), options.spacing_m, options.seed))
 
 
 def generated_crs(seed: int) -> str:

@@ -40,6 +40,8 @@ class Orbit:
         Where in the swath the middle of the scene lies: 0 near, 1 far.
     missed_share : float
         Share of the columns, from the west, that the swath misses.
+    platform : str
+        Satellite in the names of the scenes.
     """
 
     state: OrbitState
@@ -48,6 +50,7 @@ class Orbit:
     solar_h: float
     across_swath: float
     missed_share: float
+    platform: str = PLATFORM
 
     @property
     def label(self) -> str:
@@ -74,7 +77,7 @@ class Pass:
     def name(self) -> str:
         """Name of its scene, such as ``S1A_20240609T083159_ASC_R068``."""
         state = "ASC" if self.orbit.state is OrbitState.ASCENDING else "DSC"
-        return f"{PLATFORM}_{self.acquired:%Y%m%dT%H%M%S}_{state}_R{self.orbit.relative_orbit:03d}"
+        return f"{self.orbit.platform}_{self.acquired:%Y%m%dT%H%M%S}_{state}_R{self.orbit.relative_orbit:03d}"
 
 
 def passes_of(orbit: Orbit, day: str, pre: int, post: int, longitude_deg: float) -> list[Pass]:

@@ -94,7 +94,7 @@ def facet_area(rise: Field, incidence_deg: Field) -> Field:
 
 
 def noise_power(area: Field, product: Product) -> Field:
-    r"""Thermal noise in a product: :math:`n` in sigma0, ``gtc``; :math:`n / f` in gamma0, ``rtc``.
+    r"""Thermal noise in a product: :math:`n / f` in gamma0, ``rtc``; :math:`n` in sigma0, all others.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def noise_power(area: Field, product: Product) -> Field:
         Linear power.
     """
     noise = np.float32(10.0 ** (NOISE_DB / 10.0))
-    if product is Product.GTC:
+    if product is not Product.RTC:
         return np.full(np.shape(area), noise)
     return np.asarray(noise / np.maximum(area, np.float32(RTC_AREA_MIN)), dtype=np.float32)
 
@@ -116,7 +116,7 @@ def noise_power(area: Field, product: Product) -> Field:
 def seen(gamma0: Field, area: Field, incidence_deg: Field, product: Product) -> Field:
     r"""Power that a product holds of the ground's gamma0, before thermal noise is subtracted.
 
-    ``gtc``: :math:`\gamma^0 f + n`; ``rtc``: :math:`\gamma^0 (f / \cos	heta)^{0.1} + n / f`.
+    ``gtc``, ``safe``: :math:`\gamma^0 f + n`; ``rtc``: :math:`\gamma^0 (f / \cos	heta)^{0.1} + n / f`.
 
     Parameters
     ----------

@@ -1,0 +1,60 @@
+"""The command ``study sen12``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headscarp.cli.app import Quiet, progress_bars, required_out
+from headscarp.cli.study import study_app
+from headscarp.cli.study_options import Config, DryRun, Given, MaxMinutes, Only, Out, say, tell_study
+from headscarp.cli.train import assignments
+
+
+@study_app.command("sen12")
+def sen12_command(
+    config: Config = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="small|hokkaido", help="Instead of a file.")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option("--root", help="Folder of the patches: s1asc and s1dsc inside.")
+    ] = None,
+    tasks: Annotated[
+        Path | None, typer.Option("--tasks", help="Task folder with the official splits (S12LS-LD).")
+    ] = None,
+    inventory: Annotated[
+        str | None, typer.Option("--inventory", help="Inventory whose patches are used.")
+    ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="dem", help="What is added to the radar, as a stated variant."),
+    ] = None,
+    out: Out = None,
+    only: Only = None,
+    max_minutes: MaxMinutes = None,
+    given: Given = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+) -> None:
+    """Sen12Landslides: U-Net, Attention U-Net, ConvLSTM U-Net and others on identical splits."""
+    from headscarp.config import load
+    from headscarp.studies.cells import read_cells
+    from headscarp.studies.presets import study_file
+    from headscarp.studies.sen12.options import Sen12Options
+    from headscarp.studies.sen12.plan import plan_cells
+    from headscarp.studies.sen12.run import CELLS, run_sen12
+
+    named = {"root": root, "tasks": tasks, "inventory": inventory, "variants": variant}
+    options = load(Sen12Options, study_file("sen12", config, preset), assignments(given or []) | named)
+    folder = required_out(out)
+    if dry_run:
+        for cell in read_cells(plan_cells(options), folder / CELLS):
+            say(f"{cell.name}: {cell.state}")
+        return
+    with progress_bars(quiet) as progress:
+        record = run_sen12(options, folder, only=only or (), max_minutes=max_minutes, progress=progress)
+    if not quiet:
+        tell_study(record, folder, "results/README.md", "results/Figures")

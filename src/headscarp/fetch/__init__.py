@@ -1,0 +1,1 @@
+"""Data sets fetched from where they are published: sizes first, resumed, verified, unpacked."""

@@ -1,0 +1,1 @@
+"""Patches of Sen12Landslides: their facts, their values, folders of them."""

@@ -1,0 +1,113 @@
+"""``headscarp study sar2ndvi``: cells, and the tables and pictures that stand so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from headscarp import __version__
+from headscarp.pipeline.provenance import source_commit
+from headscarp.pipeline.stages import Progress, silent
+from headscarp.run_folder import write_atomically
+from headscarp.studies.cells import CellRecord, counts, read_cells, run_cells, select
+from headscarp.studies.key import claim_study
+from headscarp.studies.record import MINUTE_S, StudyRecord, this_machine, write_study
+from headscarp.studies.sar2ndvi.figures import write_figures
+from headscarp.studies.sar2ndvi.options import Sar2NdviOptions
+from headscarp.studies.sar2ndvi.plan import plan_cells
+from headscarp.studies.sar2ndvi.tables import (
+    comparison_table,
+    is_network,
+    strata_table,
+    table_1,
+    verdicts,
+)
+from headscarp.studies.sar2ndvi.work import Sar2NdviWork
+from headscarp.studies.tables import Table, markdown_text, write_table
+
+NAME = "sar2ndvi"
+CELLS, TABLES, PICTURES, RESULTS = "cells", "tables", "figures", "results.md"
+
+
+def run_sar2ndvi(
+    options: Sar2NdviOptions,
+    out: Path,
+    *,
+    only: Sequence[str] = (),
+    max_minutes: float | None = None,
+    progress: Progress = silent,
+) -> StudyRecord:
+    """Train and judge every row, or go on; then write the tables and pictures that stand.
+
+    Parameters
+    ----------
+    options : Sar2NdviOptions
+    out : Path
+        Folder: ``cells/``, ``stores/``, ``tables/``, ``figures/``, ``results.md``.
+    only : sequence of str
+        Cells whose names hold one of these; none: all.
+    max_minutes : float, optional
+        No cell is begun after so long, and a training stops at its next epoch; the same call goes on.
+    progress : callable
+
+    Returns
+    -------
+    StudyRecord
+        As in ``study.json``.
+
+    Raises
+    ------
+    HeadscarpError
+        If the folder holds another study, or a name of `only` is in no cell.
+    """
+    deadline = None if max_minutes is None else time.time() + MINUTE_S * max_minutes
+    cells = plan_cells(options)
+    claim_study(out, study_key(options))
+    work = Sar2NdviWork(options, out, progress)
+    made_by = (__version__, source_commit())
+    run_cells(select(cells, only), out / CELLS, work, made_by=made_by, deadline=deadline, progress=progress)
+    records = read_cells(cells, out / CELLS)
+    write_outputs(out, options, records)
+    accelerator = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    return write_study(out, NAME, options, records, this_machine(torch.__version__, accelerator))
+
+
+def write_outputs(out: Path, options: Sar2NdviOptions, records: Sequence[CellRecord]) -> None:
+    """Write tables, pictures and ``results.md`` from the cells that are done."""
+    tables: list[Table] = [table_1(options, records), comparison_table(options, records)]
+    networks = [record for record in records if is_network(record)]
+    if networks:
+        tables.append(strata_table(networks[0]))
+    for table in tables:
+        write_table(out / TABLES, table)
+    write_figures(out / PICTURES, out / CELLS, options, records)
+    state = ", ".join(f"{count} {name}" for name, count in counts(records).items())
+    origin = (
+        "**Simulated** ground: nothing here is a result on real ground."
+        if options.event is not None and options.event.simulate is not None
+        else "Scenes and references as given."
+    )
+    reasons = [f"- `{one.name}`: {one.state}, {one.reason}" for one in records if one.reason]
+    parts = [
+        f"# SAR to NDVI\n\n{origin} Cells: {state}.",
+        *(f"- {told}" for told in verdicts(options, records)),
+    ]
+    parts += [markdown_text(table).rstrip() for table in tables]
+    write_atomically(out / RESULTS, "\n\n".join([*parts, *reasons]) + "\n")
+
+
+def study_key(options: Sar2NdviOptions) -> dict[str, Any]:
+    """Everything that decides about the cells, by dotted name; rows and seeds may be added."""
+    plain = options.model_dump(mode="json")
+    rows = {f"rows.{row.name}": row.model_dump(mode="json") for row in options.rows}
+    sections = {
+        f"{section}.{name}": value
+        for section in ("event", "network", "train", "split")
+        for name, value in (plain[section] or {}).items()
+        if name != "where"
+    }
+    return rows | sections | {name: plain[name] for name in ("moment", "baseline_features")}

@@ -1,0 +1,90 @@
+"""Options of ``headscarp study sen12``: patches, models, splits, and the budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from headscarp.evaluate.intervals import IntervalOptions
+from headscarp.train.options import FitOptions, NetworkChoice
+
+Look = Literal["change", "series"]
+"""What a model sees of the dates: their medians' change, or each of them."""
+SplitChoice = Literal["official_asc", "official_dsc", "aligned", "blocked"]
+Sensor = Literal["s1asc", "s1dsc"]
+Variant = Literal["dem"]
+
+SENSORS: dict[SplitChoice, tuple[Sensor, ...]] = {
+    "official_asc": ("s1asc",),
+    "official_dsc": ("s1dsc",),
+    "aligned": ("s1asc", "s1dsc"),
+    "blocked": ("s1asc", "s1dsc"),
+}
+"""Sensors whose patches a split's chips need; both orbits are fused where both are there."""
+FEATURES: dict[Look, dict[tuple[Sensor, ...], str]] = {
+    "change": {("s1asc",): "group2", ("s1dsc",): "group3", ("s1asc", "s1dsc"): "group1"},
+    "series": {
+        ("s1asc",): "series_ascending",
+        ("s1dsc",): "series_descending",
+        ("s1asc", "s1dsc"): "series_ascending",
+    },
+}
+"""Feature sets by what a model sees; a series is of one orbit state: the ascending where both are there."""
+DEM_CHANNELS = ("slope_deg", "height_m", "aspect_east", "aspect_north")
+
+
+class Model(BaseModel):
+    """A row of the tables."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$", description="Of the row and its files.")
+    network: str = Field(description="Network.")
+    look: Look = Field("change", description="change of the medians, or the series of dates.")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        NetworkChoice(network=self.network)
+        return self
+
+
+MODELS = (
+    Model(name="vanilla_unet", network="unet"),
+    Model(name="attention_unet", network="attention_unet"),
+    Model(name="convlstm_unet", network="convlstm_unet", look="series"),
+    Model(name="utae", network="utae", look="series"),
+    Model(name="dppa_unet", network="dppa_unet"),
+)
+
+
+class Sen12Options(BaseModel):
+    """Options of ``headscarp study sen12``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    root: Path | None = Field(None, description="Folder with s1asc and s1dsc, the patches.")
+    tasks: Path | None = Field(None, description="Task folder with the official splits (S12LS-LD).")
+    inventory: str = Field("hokkaido", description="Inventory whose patches are used.")
+    models: tuple[Model, ...] = Field(MODELS, min_length=1, description="Rows of the tables.")
+    splits: tuple[SplitChoice, ...] = Field(
+        ("official_asc", "official_dsc", "aligned", "blocked"),
+        min_length=1,
+        description="Splits that every model is trained and tested on.",
+    )
+    folds: int = Field(5, ge=3, description="Folds of the blocked cross-validation.")
+    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1, description="Of the trainings.")
+    variants: tuple[Variant, ...] = Field((), description="What is added to the radar: dem.")
+    filters: int = Field(16, ge=8, multiple_of=8, description="Width of the finest level.")
+    train: FitOptions = Field(FitOptions(), description="How networks are trained.")
+    intervals: IntervalOptions = Field(
+        IntervalOptions(), description="Of the bootstrap; its blocks are the test patches."
+    )
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        names = [model.name for model in self.models]
+        if len(set(names)) != len(names) or len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("models and seeds that can be told apart are wanted")
+        return self
