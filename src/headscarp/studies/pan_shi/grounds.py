@@ -92,7 +92,9 @@ def refuse_missing_orbit(features: FeatureSet, images: EventImages, name: str) -
         A fused channel needs both: of one orbit it would be that orbit's channel under another name.
     """
     named = " ".join(features.channels)
-    wanted = {state for state in OrbitState if any(part in named for part in BOTH_STATES) or state.value in named}
+    wanted = {
+        state for state in OrbitState if any(part in named for part in BOTH_STATES) or state.value in named
+    }
     absent = sorted(state.value for state in wanted if state.value not in images.states)
     if absent:
         raise SkippedError(
