@@ -30,7 +30,15 @@ WIDEST_PX = 31
 
 DetectorName = Literal["fusion", "log-ratio", "t-test", "mahalanobis", "cusum"]
 CHECKPOINT_SUFFIX = ".safetensors"
-NOT_OF_NETWORKS = ("prior_landslide", "direction", "windows_px", "despeckle", "validation", "calibration")
+NOT_OF_NETWORKS = (
+    "prior_landslide",
+    "direction",
+    "windows_px",
+    "despeckle",
+    "validation",
+    "calibration",
+    "with_backscatter",
+)
 """Options of the detectors without labels: a checkpoint brings its own, or has no use for them."""
 
 
@@ -58,6 +66,9 @@ class DetectOptions(BaseModel):
         None,
         description="Sides of the windows, odd pixels, over which the score is pooled; 1 alone: each pixel "
         "for itself; none: 1, 3, 5, 7, 9 for fusion, 1, 3, 5 for the others.",
+    )
+    with_backscatter: bool = Field(
+        False, description="With a network of NDVI: the loss of backscatter counts beside that of NDVI."
     )
     despeckle: bool = Field(
         False, description="Despeckle the composites by non-local means first: slower, keeps edges."
@@ -133,8 +144,14 @@ def make_detector(options: DetectOptions, validation: Validation | None = None) 
     return CalibratedDetector(detector, validation, options.calibration)
 
 
-def refuse_options_of_others(options: DetectOptions) -> None:
+def refuse_options_of_others(options: DetectOptions, but: tuple[str, ...] = ()) -> None:
     """Refuse options beside a checkpoint that only detectors without labels have.
+
+    Parameters
+    ----------
+    options : DetectOptions
+    but : tuple of str
+        Names of those that this checkpoint takes.
 
     Raises
     ------
@@ -142,7 +159,8 @@ def refuse_options_of_others(options: DetectOptions) -> None:
         Naming them.
     """
     default = DetectOptions()
-    given = [name for name in NOT_OF_NETWORKS if getattr(options, name) != getattr(default, name)]
+    own = (name for name in NOT_OF_NETWORKS if name not in but)
+    given = [name for name in own if getattr(options, name) != getattr(default, name)]
     if given:
         raise OptionsError(
             "a checkpoint alone: it brings its inputs, its calibration and its threshold",

@@ -111,6 +111,15 @@ class FittedTrained(FittedDetector, Protocol):
 
 
 @runtime_checkable
+class LearnsFromScores(FittedTrained, Protocol):
+    """A trained detector whose probability is learned from the scores of the map itself."""
+
+    def learned(self, scores: NDArray[np.float32]) -> FittedDetector:
+        """The same, once scores of the map are known; NaN are left out."""
+        ...
+
+
+@runtime_checkable
 class TrainedDetector(Detector, Protocol):
     """A detector that has learned from labels elsewhere: its fit ignores the sample, so none is cut.
 
@@ -125,6 +134,16 @@ class TrainedDetector(Detector, Protocol):
     @property
     def threshold(self) -> float:
         """Probability from which it takes ground for a landslide."""
+        ...
+
+    @property
+    def score_name(self) -> str:
+        """What its score is, for the report."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """What its probability is, in plain sentences for the reader of its map."""
         ...
 
     @property

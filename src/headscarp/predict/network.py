@@ -18,7 +18,7 @@ from headscarp.checkpoint import Checkpoint, CheckpointError
 from headscarp.detect.protocol import StackFacts
 from headscarp.detect.sample import spatial_coords
 from headscarp.features.change import Change
-from headscarp.models import Head, Network, Takes, for_inference, receptive_field
+from headscarp.models import BODIES, Head, Network, Takes, for_inference, receptive_field
 from headscarp.predict.inputs import NetworkInput, network_input
 from headscarp.predict.suited import require_suited, suited_notes
 
@@ -76,6 +76,19 @@ class NetworkDetector:
         """Network, features and the first digits of the file's SHA-256."""
         card = self.checkpoint.card
         return f"{card.options.network} {card.task.features.name} {self.checkpoint.sha256[:NAMED_DIGITS]}"
+
+    @property
+    def score_name(self) -> str:
+        """What its score is."""
+        return "log-odds that the network gives, uncalibrated"
+
+    @property
+    def about(self) -> str:
+        """What its probability is, for the reader of a map."""
+        return (
+            f"The probability is that of a trained network, {self.name}: it holds as far as this event is "
+            "like those it was trained on. It sees all orbits at once, so no orbit is scored alone."
+        )
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -223,6 +236,17 @@ def widest_block_px(checkpoint: Checkpoint, dates: int = 2) -> int:
     halo = network_halo_px(options.network, dates)
     fitting = (side for side in BLOCKS_PX if (side + 2 * halo) ** 2 * bytes_a_pixel <= BLOCK_BYTES)
     return next(fitting, BLOCKS_PX[-1])
+
+
+def network_stride_px(network: str) -> int:
+    """Coarsest step of a network, pixels.
+
+    Examples
+    --------
+    >>> network_stride_px("unet")
+    16
+    """
+    return BODIES[network].stride
 
 
 @functools.cache

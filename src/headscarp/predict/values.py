@@ -18,7 +18,7 @@ from headscarp.features.composite import Moment
 from headscarp.features.sets import FeatureSet, form_inputs, normalise
 from headscarp.models import Head, Network, for_inference
 from headscarp.predict.mosaic import Blend, Halo
-from headscarp.predict.network import NAMED_DIGITS, network_halo_px, widest_block_px
+from headscarp.predict.network import NAMED_DIGITS, network_halo_px, network_stride_px, widest_block_px
 from headscarp.predict.suited import require_suited, suited_notes
 
 FloatArray = NDArray[np.float32]
@@ -100,6 +100,11 @@ class ValuePredictor:
         with self._turn, torch.inference_mode():
             values = self._network(torch.from_numpy(np.ascontiguousarray(x))[None], halo_px=halo_px)
         return np.asarray(values[0, 0].numpy(), dtype=np.float32)
+
+    @property
+    def stride_px(self) -> int:
+        """Coarsest step of the network: halos are multiples of it."""
+        return network_stride_px(self.checkpoint.card.options.network)
 
     def halo(self) -> Halo:
         """Blocks that memory has room for, with all that their values depend on."""

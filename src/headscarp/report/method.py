@@ -113,7 +113,7 @@ def _tell_change(record: RunRecord) -> list[str]:
         "median, and so are those after it, both in linear power. The change is the median before "
         "minus the median after, in dB, so a positive change is a loss of backscatter."
     )
-    if is_network(record):
+    if is_network(record) or reads_ndvi(record):
         return [medians]
     return [
         medians,
@@ -150,6 +150,30 @@ def is_network(record: RunRecord) -> bool:
     return "checkpoint_sha256" in record.detector.fitted
 
 
+def reads_ndvi(record: RunRecord) -> bool:
+    """Whether the map comes from the loss of an NDVI that a network predicted."""
+    return "ndvi" in record.detector.fitted
+
+
+def _tell_ndvi(record: RunRecord) -> list[str]:
+    fitted = record.detector.fitted
+    network = fitted["ndvi"]
+    beside = fitted["backscatter"]
+    combined = (
+        ""
+        if beside is None
+        else " The loss of backscatter, all orbits and polarisations fused, counts beside it, in units of "
+        f"its own spread over the area ({beside['spread_db']:.2g} dB)."
+    )
+    return [
+        f"A network trained elsewhere (checkpoint {network['checkpoint_sha256'][:12]}) predicts NDVI from "
+        "the backscatter before the event and after it. The score is the loss of NDVI over the network’s own "
+        f"error on its validation chips.{combined} On ground unlike that of its training it cannot be "
+        "trusted.",
+        _say_probability(record),
+    ]
+
+
 def _tell_network(record: RunRecord) -> list[str]:
     detector, fitted = record.detector, record.detector.fitted
     options, features, trained = fitted["network"], fitted["features"], fitted["trained"]
@@ -178,14 +202,22 @@ def _tell_detector(record: RunRecord) -> list[str]:
     )
     return [
         f"The noise of the change is estimated robustly from the whole area. {_say_score(record)} {score}",
+        _say_probability(record),
+    ]
+
+
+def _say_probability(record: RunRecord) -> str:
+    """How a score becomes a probability under an empirical null, and a probability a polygon."""
+    detector = record.detector
+    return (
         "The probability of a landslide is one minus the local false-discovery rate under an "
         "empirical null, a description of noise fitted to the bulk of this run’s own scores "
         f"(Efron 2004, JASA 99:96–104){_say_prior(record)}.{_say_calibration(record)} Ground with a "
         "probability of "
         f"{detector.threshold:.4g} or more is flagged ({detector.threshold_source}); connected "
         f"flagged ground of at least {say_number(record.results.min_area_m2)} m² becomes a "
-        "polygon.",
-    ]
+        "polygon."
+    )
 
 
 def _say_calibration(record: RunRecord) -> str:
@@ -211,5 +243,8 @@ def tell_method(record: RunRecord) -> list[str]:
     list[str]
         Paragraphs.
     """
-    found = _tell_network(record) if is_network(record) else _tell_detector(record)
+    if reads_ndvi(record):
+        found = _tell_ndvi(record)
+    else:
+        found = _tell_network(record) if is_network(record) else _tell_detector(record)
     return [*_tell_change(record), *found, _tell_terrain(record.terrain)]

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from headscarp.config import MapOptions
-from headscarp.detect.options import make_detector, refuse_options_of_others
+from headscarp.detect.null import NullOptions
+from headscarp.detect.options import DetectOptions, make_detector, refuse_options_of_others
 from headscarp.detect.protocol import Detector, StackFacts, TrainedDetector
 from headscarp.errors import OptionsError
 from headscarp.grid import spacing_m
@@ -18,6 +19,9 @@ from headscarp.polygons import PolygonOptions
 from headscarp.scene import polarizations_of
 from headscarp.validation import Validation, read_validation
 from headscarp.vocabulary import OrbitState
+
+OF_NDVI = ("prior_landslide", "with_backscatter")
+"""Options of the detectors without labels that a network of NDVI takes, too."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,7 @@ def stated_method(options: MapOptions) -> Method:
     """
     detect, stated = options.detect, options.polygons
     if isinstance(detect.detector, Path):
-        refuse_options_of_others(detect)
-        return _network_method(detect.detector, stated)
+        return _network_method(detect.detector, detect, stated)
     if detect.validation is None:
         return Method(make_detector(detect), stated.threshold, _source(stated))
     validation = read_validation(detect.validation)
@@ -84,11 +87,12 @@ def stack_facts(plan: Plan) -> StackFacts:
     )
 
 
-def _network_method(path: Path, stated: PolygonOptions) -> Method:
-    """The network of a checkpoint; torch is wanted from here on only."""
+def _network_method(path: Path, detect: DetectOptions, stated: PolygonOptions) -> Method:
+    """The network of a checkpoint, of landslides or of NDVI; torch is wanted from here on only."""
     try:
         from headscarp.checkpoint import read_checkpoint
-        from headscarp.models import keep_memory
+        from headscarp.models import Head, keep_memory
+        from headscarp.predict.ndvi_loss import NdviLossDetector
         from headscarp.predict.network import NetworkDetector
     except ImportError as error:
         raise OptionsError(
@@ -97,8 +101,15 @@ def _network_method(path: Path, stated: PolygonOptions) -> Method:
             "the network cannot run",
             "install them: pip install 'headscarp[networks]'",
         ) from error
-    detector = NetworkDetector(read_checkpoint(path))
+    checkpoint = read_checkpoint(path)
     keep_memory()
+    if checkpoint.card.options.head is Head.REGRESSION:
+        refuse_options_of_others(detect, but=OF_NDVI)
+        null = NullOptions(prior_landslide=detect.prior_landslide, direction="loss")
+        loss = NdviLossDetector(checkpoint, null, detect.with_backscatter)
+        return Method(loss, stated.threshold, _source(stated))
+    refuse_options_of_others(detect)
+    detector = NetworkDetector(checkpoint)
     best = "best F1 on the validation chips of the checkpoint"
     if "threshold" in stated.model_fields_set:
         return Method(detector, stated.threshold, f"given, not the {best}")

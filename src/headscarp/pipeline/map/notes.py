@@ -59,10 +59,7 @@ def notes_of_detector(plan: Plan, detector: Detector) -> Iterator[str]:
     """What a trained detector's map lacks, and where the stack differs from its training; else nothing."""
     if not isinstance(detector, TrainedDetector):
         return
-    yield (
-        f"The probability is that of a trained network, {detector.name}: it holds as far as this event is "
-        "like those it was trained on. It sees all orbits at once, so no orbit is scored alone."
-    )
+    yield detector.about
     yield from detector.notes
     if plan.steps:
         yield (

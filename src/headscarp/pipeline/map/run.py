@@ -13,7 +13,13 @@ from pathlib import Path
 import rasterio
 
 from headscarp.config import MapOptions
-from headscarp.detect.protocol import Detector, FittedDetector, FittedTrained, TrainedDetector
+from headscarp.detect.protocol import (
+    Detector,
+    FittedDetector,
+    FittedTrained,
+    LearnsFromScores,
+    TrainedDetector,
+)
 from headscarp.errors import HeadscarpError, OptionsError
 from headscarp.grid import crs_wkt
 from headscarp.pipeline.map.blocks import score_blocks
@@ -25,6 +31,7 @@ from headscarp.pipeline.map.plan import Plan, make_plan
 from headscarp.pipeline.map.products import Prepared, prepare_scenes
 from headscarp.pipeline.map.redraw import draw_run
 from headscarp.pipeline.map.resume import Tell, run_key, scratch_folder, tell_nobody
+from headscarp.pipeline.map.scores import kept_scores
 from headscarp.pipeline.map.tiles import Walk, walk_tiles
 from headscarp.pipeline.provenance import command_line, source_commit
 from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
@@ -126,6 +133,7 @@ def _map(
         pseudo, problem = _fit_pseudo(method.detector, walk)
         if pseudo is not None:
             _score_blocks(plan, method.detector, walk, pseudo, stages, is_pseudo=True)
+            pseudo = _learned(pseudo, plan, walk, is_pseudo=True)
             map_pseudo_event(walk.stored, pseudo, stages)
         threshold = _threshold(plan, method, walk, pseudo, problem)
     with stages.stage("pass by pass"):
@@ -133,6 +141,7 @@ def _map(
     polygons = plan.options.polygons.model_copy(update={"threshold": threshold.value})
     with stages.stage("score"):
         _score_blocks(plan, method.detector, walk, fitted, stages)
+        fitted = _learned(fitted, plan, walk)
     with stages.stage("map"):
         by_orbit = not isinstance(method.detector, TrainedDetector)
         sums = write_map(plan, walk.stored, fitted, folder, stages, by_orbit)
@@ -172,6 +181,13 @@ def _score_blocks(
     """Score the ground block by block, where the detector is trained; others score tile by tile."""
     if isinstance(detector, TrainedDetector) and isinstance(fitted, FittedTrained):
         score_blocks(plan.geobox, walk.stored, detector, fitted, stages, is_pseudo)
+
+
+def _learned(fitted: FittedDetector, plan: Plan, walk: Walk, is_pseudo: bool = False) -> FittedDetector:
+    """The detector once it has learned from the scores that were kept, where it does."""
+    if not isinstance(fitted, LearnsFromScores):
+        return fitted
+    return fitted.learned(kept_scores(plan, walk, is_pseudo, where_counted=True))
 
 
 def _fit_pseudo(detector: Detector, walk: Walk) -> tuple[FittedDetector | None, str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from headscarp.detect.protocol import Detector, FittedDetector, TrainedDetector
 from headscarp.detect.sample import counted_pixels, counted_values
 from headscarp.features.change import fuse
+from headscarp.features.terrain import Exclusion
 from headscarp.pipeline.map.patches import thin, thin_step
 from headscarp.pipeline.map.plan import Plan
 from headscarp.pipeline.map.tiles import Walk, covered_px
@@ -24,7 +25,6 @@ SCORE_NAMES: dict[str, str] = {
     "cusum": "standardised cumulative sum",
 }
 """What the score of each detector is, for the report."""
-LOGITS = "log-odds that the network gives, uncalibrated"
 
 
 class Scored(NamedTuple):
@@ -60,14 +60,15 @@ def detector_record(scored: Scored, threshold: float, threshold_source: str) -> 
     edges = np.array(shown.edges)
     density = scored.fitted.null_density((edges[:-1] + edges[1:]) / 2.0)
     expected = density * np.diff(edges) * np.isfinite(scores).sum()
-    name = scored.detector.name
+    name, trained = scored.detector.name, scored.detector
+    score_name = trained.score_name if isinstance(trained, TrainedDetector) else SCORE_NAMES[name]
     return DetectorRecord(
         name=name,
         threshold=threshold,
         threshold_source=threshold_source,
         fitted=scored.fitted.record(),
         score=shown,
-        score_name=SCORE_NAMES.get(name, LOGITS),
+        score_name=score_name,
         null_density=[] if np.isnan(density).all() else expected.tolist(),
     )
 
@@ -77,6 +78,29 @@ def _sampled_scores(scored: Scored) -> NDArray[np.float32]:
     sample = scored.walk.sample
     if not isinstance(scored.detector, TrainedDetector):
         return counted_values(scored.fitted.score(sample), sample)
-    step = thin_step(covered_px(scored.plan))
-    kept = [(tile.score(), tile.tile) for tile in scored.walk.stored]
-    return np.concatenate([thin(values, tile, step).ravel() for values, tile in kept if values is not None])
+    return kept_scores(scored.plan, scored.walk)
+
+
+def kept_scores(
+    plan: Plan, walk: Walk, is_pseudo: bool = False, where_counted: bool = False
+) -> NDArray[np.float32]:
+    """Scores that were kept with the tiles, of the event or the pseudo-event, thinned.
+
+    Parameters
+    ----------
+    plan : Plan
+    walk : Walk
+    is_pseudo : bool
+    where_counted : bool
+        NaN where the terrain rules a landslide out: no noise is learned there.
+    """
+    step = thin_step(covered_px(plan))
+    parts = []
+    for own in walk.stored:
+        values = own.score(is_pseudo)
+        if values is None:
+            continue
+        if where_counted and (exclusion := own.terrain().get("exclusion")) is not None:
+            values = np.where(exclusion == Exclusion.NONE, values, np.float32(np.nan))
+        parts.append(thin(values, own.tile, step).ravel())
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)
