@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from headscarp.audit.options import AuditOptions
 from headscarp.audit.run import run_audit
 from headscarp.chips.blocks import block_of, deal, near
-from headscarp.chips.draw import draw_split, split_places
+from headscarp.chips.draw import block_side_m, draw_split, split_places
 from headscarp.chips.options import SplitOptions
 from headscarp.chips.store import ChipError, StoreFacts
 from headscarp.split import SplitFile, read_split, write_split
@@ -110,7 +110,7 @@ def test_blocks_share_no_ground_and_keep_the_buffer(
 def test_folds_validate_every_chip_once(facts: StoreFacts, seed: int) -> None:
     validated: Counter[str] = Counter()
     for fold in range(3):
-        options = SplitOptions(method="folds", folds=3, fold=fold, block_m=CHIP_M, seed=seed)
+        options = SplitOptions(method="folds", folds=3, fold=fold, block_m=CHIP_M, buffer_m=0, seed=seed)
         split = draw_split(facts, options)
         assert_complete(facts, split)
         assert overlaps_m2(split) == pytest.approx(0, abs=1e-3)
@@ -130,9 +130,29 @@ def test_overlapping_chips_of_folds_are_dropped_from_training_only() -> None:
     assert len(validated) == len(facts.chips)
 
 
+@pytest.mark.parametrize(
+    ("side", "chips_a_side"),
+    # (36 chips a side: ceil(36 / 8)² = 25 blocks; 18: 9 of 8 are too few, 25 of 4; 8: 4 of 4, 16 of 2; 4: 4 of 2)
+    [(36, 8), (18, 4), (8, 2), (4, 2)],
+)
+def test_blocks_are_as_large_as_leaves_ten(side: int, chips_a_side: int) -> None:
+    facts = lattice_facts(side, side)
+    assert block_side_m(facts, SplitOptions()) == chips_a_side * CHIP_M
+    assert block_side_m(facts, SplitOptions(block_m=700.0)) == 700.0
+
+
+@pytest.mark.parametrize("side", [8, 18])
+def test_the_default_split_does_not_touch(side: int) -> None:
+    split = draw_split(lattice_facts(side, side), SplitOptions())
+    assert_complete(lattice_facts(side, side), split)
+    assert least_distance_m(split) >= 10
+    assert split.made["block_m"] in (2 * CHIP_M, 4 * CHIP_M)
+    assert len(split.chips) >= side * side / 2, "the buffer leaves most chips"
+
+
 def test_whole_blocks_go_to_one_split() -> None:
     facts = lattice_facts(12, 12)
-    split = draw_split(facts, SplitOptions(block_m=1920.0, shares=(0.6, 0.2, 0.2)))
+    split = draw_split(facts, SplitOptions(block_m=1920.0, buffer_m=0, shares=(0.6, 0.2, 0.2)))
     assert split.made["left_out"] == 0, "chips of non-overlapping blocks only touch"
     of_block: dict[tuple[str, int, int], set[str]] = {}
     chip_of = {chip.id: chip for chip in facts.chips}
@@ -166,8 +186,8 @@ def test_whole_events_validate_and_test() -> None:
 def test_events_of_the_test_stay_out_of_blocks_and_folds() -> None:
     facts = lattice_facts(6, 6, events=("a", "b"))
     for options in (
-        SplitOptions(test_events=("b",), block_m=640),
-        SplitOptions(method="folds", folds=3, test_events=("b",), block_m=640),
+        SplitOptions(test_events=("b",), block_m=640, buffer_m=0),
+        SplitOptions(method="folds", folds=3, test_events=("b",), block_m=640, buffer_m=0),
     ):
         split = draw_split(facts, options)
         tested = Counter((c.event, c.split == "test") for c in split.chips)
@@ -182,7 +202,7 @@ def test_shares_are_of_what_is_not_the_test() -> None:
     own = [make_chip("a", r * 64, c * 64, landslide_px=10) for r in range(5) for c in range(5)]
     far = [make_chip("b", r * 64, c * 64 + 100_000, landslide_px=10) for r in range(9) for c in range(9)]
     for seed in range(5):
-        options = SplitOptions(test_events=("b",), block_m=640, seed=seed)
+        options = SplitOptions(test_events=("b",), block_m=640, buffer_m=0, seed=seed)
         split = draw_split(make_facts([*own, *far]), options)
         assert Counter(c.split for c in split.chips) == {"train": 20, "validation": 5, "test": 81}
 
@@ -203,7 +223,7 @@ def test_landslides_reach_every_split_though_they_are_few() -> None:
         for c in range(10)
     ]
     for seed in range(10):
-        options = SplitOptions(block_m=640, shares=(0.4, 0.3, 0.3), seed=seed)
+        options = SplitOptions(block_m=640, buffer_m=0, shares=(0.4, 0.3, 0.3), seed=seed)
         split = draw_split(make_facts(chips), options)
         assert {c.split for c in split.chips if c.landslide_px} == {"train", "validation", "test"}
 

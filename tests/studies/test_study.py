@@ -14,9 +14,8 @@ import rasterio
 import yaml
 
 from headscarp.errors import OutputError
-from headscarp.studies.cells import CELL_JSON, CellRecord
+from headscarp.studies.cells import CELL_JSON, CELLS, CellRecord
 from headscarp.studies.pan_shi.options import PanShiOptions
-from headscarp.studies.pan_shi.results import CELLS
 from headscarp.studies.pan_shi.run import run_pan_shi
 from headscarp.studies.record import StudyRecord
 from tests.studies.made import tiny, twin

@@ -25,6 +25,9 @@ TRAIN, VALIDATION, TEST = range(3)
 """Places of the splits in `SPLIT_NAMES`."""
 _GIVES_WAY = ((VALIDATION, TEST), (TRAIN, TEST), (TRAIN, VALIDATION))
 """Who is left out beside whom: first the validation, so that training need not give way to what is gone."""
+CHIPS_A_SIDE = (8, 4, 2)
+"""Of a block whose side is not said: the first that leaves `LEAST_BLOCKS`, else the last."""
+LEAST_BLOCKS = 10
 LEFT_OUT = "left_out"
 """Of `SplitFile.made`: chips of the store that the split leaves out on purpose."""
 _REPAIRED = "repaired_from"
@@ -134,9 +137,10 @@ def _of_events(facts: StoreFacts, names: Sequence[str]) -> NDArray[np.bool_]:
 def _dealt(facts: StoreFacts, options: SplitOptions, shares: Sequence[float]) -> IntArray:
     """Share that each chip's block is dealt to; chips of the test's events are not counted."""
     dealt = ~_of_events(facts, options.test_events)
-    keys = [block_of(chip, options.block_m) for chip in facts.chips]
+    side_m = block_side_m(facts, options)
+    keys = [block_of(chip, side_m) for chip in facts.chips]
     names = sorted({key for key, own in zip(keys, dealt, strict=True) if own})
-    _refuse_few_blocks(len(names), sum(share > 0 for share in shares), options)
+    _refuse_few_blocks(len(names), sum(share > 0 for share in shares), side_m)
     place = {key: i for i, key in enumerate(names)}
     rows = np.flatnonzero(dealt)
     block = np.array([place[keys[row]] for row in rows])
@@ -145,6 +149,24 @@ def _dealt(facts: StoreFacts, options: SplitOptions, shares: Sequence[float]) ->
     split = np.full(len(facts.chips), TRAIN)
     split[rows] = deal(weights, shares, _generator(options))[block]
     return split
+
+
+def block_side_m(facts: StoreFacts, options: SplitOptions) -> float:
+    """Side of a block in metres: as the options say, else as large as leaves enough blocks to deal.
+
+    Parameters
+    ----------
+    facts : StoreFacts
+    options : SplitOptions
+    """
+    if options.block_m is not None:
+        return options.block_m
+    chip_m = facts.size_px * facts.spacing_m
+    dealt = [chip for chip in facts.chips if chip.event not in options.test_events]
+    sides = [chips * chip_m for chips in CHIPS_A_SIDE]
+    return next(
+        (side for side in sides if len({block_of(c, side) for c in dealt}) >= LEAST_BLOCKS), sides[-1]
+    )
 
 
 def _too_near(facts: StoreFacts, split: IntArray, buffer_m: float) -> NDArray[np.bool_]:
@@ -193,6 +215,8 @@ def _made(facts: StoreFacts, options: SplitOptions) -> dict[str, str | int | flo
         "folds": ("folds", "fold", "block_m", "buffer_m", "test_events"),
     }
     values = {name: getattr(options, name) for name in used[options.method]}
+    if "block_m" in values:
+        values["block_m"] = block_side_m(facts, options)
     plain = {name: ", ".join(map(str, v)) if isinstance(v, tuple) else v for name, v in values.items()}
     return {"method": options.method, **plain, "store_key": facts.key}
 
@@ -226,11 +250,11 @@ def _refuse_idle_events(options: SplitOptions) -> None:
             )
 
 
-def _refuse_few_blocks(blocks: int, parts: int, options: SplitOptions) -> None:
+def _refuse_few_blocks(blocks: int, parts: int, side_m: float) -> None:
     if blocks < parts:
         raise ChipError(
             f"at least {parts} blocks of ground, one for each part of the split",
-            f"{blocks} of {options.block_m:g} m",
+            f"{blocks} of {side_m:g} m",
             "a part would have no chips",
             "lower split.block_m, or ask for fewer parts",
         )

@@ -69,9 +69,16 @@ class SplitOptions(BaseModel):
     shares: tuple[float, float, float] = Field(
         (0.8, 0.2, 0.0), description="Of training, validation and test chips; for random and blocks."
     )
-    block_m: float = Field(2560.0, gt=0, description="Side of a block of ground, m.")
+    block_m: float | None = Field(
+        None,
+        gt=0,
+        description="Side of a block of ground, m; none: the largest of 8, 4, 2 chips that leaves 10 blocks.",
+    )
     buffer_m: float = Field(
-        0.0, ge=0, description="Chips nearer than this to another split's are left out, m; blocks and folds."
+        10.0,
+        ge=0,
+        description="Chips nearer than this to another split's are left out, m; above 0, so are chips that "
+        "touch. Not for random.",
     )
     validation_events: tuple[str, ...] = Field((), description="Events that choose; for events.")
     test_events: tuple[str, ...] = Field((), description="Events of the test; for events, also for blocks.")

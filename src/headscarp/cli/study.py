@@ -109,10 +109,9 @@ def _tell_event(own: EventCheck) -> None:
 
 def _dry_run(options: PanShiOptions, only: list[str], folder: Path) -> None:
     """Print every cell with its state, trainings and hours, and the sum of what is not done."""
-    from headscarp.studies.cells import read_cells, select
+    from headscarp.studies.cells import CELLS, read_cells, select
     from headscarp.studies.pan_shi.estimate import estimate_cells
     from headscarp.studies.pan_shi.plan import plan_cells
-    from headscarp.studies.pan_shi.results import CELLS
 
     cells = select(plan_cells(options), only)
     states = [record.state for record in read_cells(cells, folder / CELLS)]

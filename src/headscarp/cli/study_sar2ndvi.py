@@ -29,11 +29,11 @@ def sar2ndvi_command(
     """SAR to NDVI: windows of local statistics, sizes of chips, baselines; its Table 1 beside the paper's."""
     from headscarp.config import load
     from headscarp.studies.areas import missing
-    from headscarp.studies.cells import read_cells
+    from headscarp.studies.cells import CELLS, read_cells
     from headscarp.studies.presets import study_file
     from headscarp.studies.sar2ndvi.options import Sar2NdviOptions
     from headscarp.studies.sar2ndvi.plan import plan_cells
-    from headscarp.studies.sar2ndvi.run import CELLS, run_sar2ndvi
+    from headscarp.studies.sar2ndvi.run import run_sar2ndvi
 
     options = load(Sar2NdviOptions, study_file("sar2ndvi", config, preset), assignments(given or []))
     folder = required_out(out)

@@ -41,11 +41,11 @@ def sen12_command(
 ) -> None:
     """Sen12Landslides: U-Net, Attention U-Net, ConvLSTM U-Net and others on identical splits."""
     from headscarp.config import load
-    from headscarp.studies.cells import read_cells
+    from headscarp.studies.cells import CELLS, read_cells
     from headscarp.studies.presets import study_file
     from headscarp.studies.sen12.options import Sen12Options
     from headscarp.studies.sen12.plan import plan_cells
-    from headscarp.studies.sen12.run import CELLS, run_sen12
+    from headscarp.studies.sen12.run import run_sen12
 
     named = {"root": root, "tasks": tasks, "inventory": inventory, "variants": variant}
     options = load(Sen12Options, study_file("sen12", config, preset), assignments(given or []) | named)

@@ -20,6 +20,8 @@ from headscarp.errors import HeadscarpError, OptionsError
 from headscarp.pipeline.stages import Progress, silent
 from headscarp.run_folder import write_atomically
 
+CELLS = "cells"
+"""Folder of the cells, in that of the study."""
 CELL_JSON, LOCK = "cell.json", ".lock"
 STAGE = "cells"
 State = Literal["done", "skipped", "failed", "stopped", "waiting"]

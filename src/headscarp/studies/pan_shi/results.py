@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from headscarp.studies.cells import Cell, CellRecord, read_cells
+from headscarp.studies.cells import CELLS, Cell, CellRecord, read_cells
 from headscarp.studies.paired import Judged, read_judged
 from headscarp.studies.pan_shi.figures import DetectedFigures, TrainedFigures
 from headscarp.studies.pan_shi.options import PanShiOptions
 from headscarp.studies.pan_shi.plan import plan_cells
 from headscarp.studies.pan_shi.work import DETECTOR, EVALUATION, label_of
-
-CELLS = "cells"
-"""Folder of the cells' folders."""
 
 
 @dataclass(frozen=True)

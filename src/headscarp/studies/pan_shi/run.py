@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from headscarp import __version__
-from headscarp.pipeline.provenance import source_commit
 from headscarp.pipeline.stages import Progress, silent
-from headscarp.studies.cells import run_cells, select
-from headscarp.studies.key import claim_study
+from headscarp.studies.doing import do_study, machine_with_torch
 from headscarp.studies.pan_shi.options import PanShiOptions
 from headscarp.studies.pan_shi.output import write_outputs
 from headscarp.studies.pan_shi.plan import plan_cells
-from headscarp.studies.pan_shi.results import CELLS, read_results
+from headscarp.studies.pan_shi.results import read_results
 from headscarp.studies.pan_shi.work import PanShiWork
-from headscarp.studies.record import MINUTE_S, STUDY_JSON, StudyRecord, this_machine
+from headscarp.studies.record import STUDY_JSON, StudyRecord
 from headscarp.studies.sharing import held
 
 NAME = "pan-shi"
@@ -59,16 +53,11 @@ def run_pan_shi(
     HeadscarpError
         If the folder holds another study, or a name of `only` is in no cell.
     """
-    deadline = None if max_minutes is None else time.time() + MINUTE_S * max_minutes
-    cells = select(plan_cells(options), only)
-    claim_study(out, study_key(options))
-    made_by = (__version__, source_commit())
-    work = PanShiWork(options, out, progress)
-    run_cells(cells, out / CELLS, work, made_by=made_by, deadline=deadline, progress=progress)
-    accelerator = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    cells, work = plan_cells(options), PanShiWork(options, out, progress)
+    do_study(out, study_key(options), cells, work, only=only, max_minutes=max_minutes, progress=progress)
     with held(out / STUDY_JSON):  # processes that end at once write one after the other
         results = read_results(options, out)
-        return write_outputs(results, NAME, this_machine(torch.__version__, accelerator), progress)
+        return write_outputs(results, NAME, machine_with_torch(), progress)
 
 
 def study_key(options: PanShiOptions) -> dict[str, Any]:

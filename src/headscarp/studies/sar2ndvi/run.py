@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from headscarp import __version__
-from headscarp.pipeline.provenance import source_commit
 from headscarp.pipeline.stages import Progress, silent
 from headscarp.run_folder import write_atomically
-from headscarp.studies.cells import CellRecord, counts, read_cells, run_cells, select
-from headscarp.studies.key import claim_study
-from headscarp.studies.record import MINUTE_S, StudyRecord, this_machine, write_study
+from headscarp.studies.cells import CELLS, CellRecord, counts
+from headscarp.studies.doing import do_study, machine_with_torch
+from headscarp.studies.record import StudyRecord, write_study
 from headscarp.studies.sar2ndvi.figures import write_figures
 from headscarp.studies.sar2ndvi.options import Sar2NdviOptions
 from headscarp.studies.sar2ndvi.plan import plan_cells
@@ -30,7 +25,7 @@ from headscarp.studies.sar2ndvi.work import Sar2NdviWork
 from headscarp.studies.tables import Table, markdown_text, write_table
 
 NAME = "sar2ndvi"
-CELLS, TABLES, PICTURES, RESULTS = "cells", "tables", "figures", "results.md"
+TABLES, PICTURES, RESULTS = "tables", "figures", "results.md"
 
 
 def run_sar2ndvi(
@@ -64,16 +59,11 @@ def run_sar2ndvi(
     HeadscarpError
         If the folder holds another study, or a name of `only` is in no cell.
     """
-    deadline = None if max_minutes is None else time.time() + MINUTE_S * max_minutes
-    cells = plan_cells(options)
-    claim_study(out, study_key(options))
     work = Sar2NdviWork(options, out, progress)
-    made_by = (__version__, source_commit())
-    run_cells(select(cells, only), out / CELLS, work, made_by=made_by, deadline=deadline, progress=progress)
-    records = read_cells(cells, out / CELLS)
+    key, cells = study_key(options), plan_cells(options)
+    records = do_study(out, key, cells, work, only=only, max_minutes=max_minutes, progress=progress)
     write_outputs(out, options, records)
-    accelerator = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
-    return write_study(out, NAME, options, records, this_machine(torch.__version__, accelerator))
+    return write_study(out, NAME, options, records, machine_with_torch())
 
 
 def write_outputs(out: Path, options: Sar2NdviOptions, records: Sequence[CellRecord]) -> None:

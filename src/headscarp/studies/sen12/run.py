@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from headscarp import __version__
-from headscarp.pipeline.provenance import source_commit
 from headscarp.pipeline.sen12.simulate import RECORD_JSON
 from headscarp.pipeline.stages import Progress, silent
-from headscarp.studies.cells import read_cells, run_cells, select
-from headscarp.studies.key import claim_study
-from headscarp.studies.record import MINUTE_S, StudyRecord, this_machine, write_study
+from headscarp.studies.doing import do_study, machine_with_torch
+from headscarp.studies.record import StudyRecord, write_study
 from headscarp.studies.sen12.options import Sen12Options
 from headscarp.studies.sen12.plan import plan_cells
 from headscarp.studies.sen12.readme import write_readme
 from headscarp.studies.sen12.results import write_results
 from headscarp.studies.sen12.work import Sen12Work
 
-NAME, CELLS = "sen12", "cells"
+NAME = "sen12"
 _DECIDING = ("root", "tasks", "inventory", "folds", "variants", "filters")
 
 
@@ -57,17 +51,12 @@ def run_sen12(
     HeadscarpError
         If the folder holds another study, or a name of `only` is in no cell.
     """
-    deadline = None if max_minutes is None else time.time() + MINUTE_S * max_minutes
-    cells = plan_cells(options)
-    claim_study(out, study_key(options))
     work = Sen12Work(options, out, progress)
-    made_by = (__version__, source_commit())
-    run_cells(select(cells, only), out / CELLS, work, made_by=made_by, deadline=deadline, progress=progress)
-    records = read_cells(cells, out / CELLS)
+    key, cells = study_key(options), plan_cells(options)
+    records = do_study(out, key, cells, work, only=only, max_minutes=max_minutes, progress=progress)
     folder = write_results(out, options, records)
     write_readme(folder, options, records, origin_of(options))
-    accelerator = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
-    return write_study(out, NAME, options, records, this_machine(torch.__version__, accelerator))
+    return write_study(out, NAME, options, records, machine_with_torch())
 
 
 def study_key(options: Sen12Options) -> dict[str, Any]:
