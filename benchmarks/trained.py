@@ -75,18 +75,22 @@ def trained(
     validation = events[plan["validation_seed"]]
     training = [events[number] for number in plan["train_seeds"]]
     overrides = {
-        "store": out / "chips.zarr",
+        "store": out / plan.get("store", "chips.zarr"),
         "split.method": "events",
         "split.validation_events": [validation.name],
         "network.network": name,
         "train.seed": seed,
     }
-    config = out / "train.yaml"
+    folder = out / "networks" / f"{plan.get('prefix', '')}{name}_seed{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "train.yaml"
     entries = [{"scenes": [str(event.resolve())]} for event in (*training, validation)]
     config.write_text(yaml.safe_dump({**plan["options"], "events": entries}), encoding="utf-8")
-    folder = out / "networks" / f"{name}_seed{seed}"
     record = run_train(load_chips_options(TrainOptions, config, overrides), folder)
-    sys.stderr.write(f"{name} seed {seed}: F1 {record.best_f1} at epoch {record.best_epoch}\n")
+    best = (
+        next(iter(record.metrics.items()), ("", None)) if record.best_f1 is None else ("F1", record.best_f1)
+    )
+    sys.stderr.write(f"{name} seed {seed}: {best[0]} {best[1]} at epoch {record.best_epoch}\n")
     return folder, record
 
 
