@@ -82,8 +82,8 @@ def trained(
         "train.seed": seed,
     }
     folder = out / "networks" / f"{plan.get('prefix', '')}{name}_seed{seed}"
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "train.yaml"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    config = folder.with_suffix(".yaml")
     entries = [{"scenes": [str(event.resolve())]} for event in (*training, validation)]
     config.write_text(yaml.safe_dump({**plan["options"], "events": entries}), encoding="utf-8")
     record = run_train(load_chips_options(TrainOptions, config, overrides), folder)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from headscarp.split import SplitFile
-from tests.sen12.made import DAYS, PX, file_of, place, power, split_of, square, to_db, write
+from tests.sen12.made import DAYS, PX, file_of, optical, place, power, split_of, square, to_db, write
 
 NUMBERS = range(6)
 
@@ -26,6 +26,13 @@ def write_patch_of(root: Path, number: int, sensor: str, **content: object) -> P
     vv, vh = to_db(stored_power(number, sensor))
     given = {"bands": {"VV": vv, "VH": vh}, "mask": square(10 * number), "corner": corner} | content
     return write(root / sensor / f"hokkaido_{sensor}_{number}.nc", file_of(sensor, **given))
+
+
+def write_s2(root: Path, number: int, **content: object) -> Path:
+    """A Sentinel-2 patch beside the made radar patches, on the same ground."""
+    corner = (570880.0 + 1280.0 * (number % 3), 4748800.0 - 1280.0 * (number // 3))
+    given = {"bands": optical(number), "mask": square(10 * number), "corner": corner} | content
+    return write(root / "s2" / f"hokkaido_s2_{number}.nc", file_of("s2", **given))
 
 
 @pytest.fixture(scope="session")

@@ -121,8 +121,8 @@ def test_official_splits_and_chips_fit(splits: list[SplitFile], simulated: Path,
 def test_what_stands_there_is_kept(splits: list[SplitFile], simulated: Path) -> None:
     with pytest.raises(OutputError, match="overwrite"):
         simulate_patches(splits, simulated, SMALL)
-    with pytest.raises(OptionsError, match="Sentinel-2 patches are left out"):
-        simulate_patches(splits, simulated, SMALL.model_copy(update={"sensors": ("s2",)}), overwrite=True)
+    with pytest.raises(OptionsError, match="sensors among s1asc, s1dsc, s2"):
+        simulate_patches(splits, simulated, SMALL.model_copy(update={"sensors": ("s3",)}), overwrite=True)
     with pytest.raises(OptionsError, match="inventories"):
         simulate_patches(splits, simulated, SMALL.model_copy(update={"inventory": "noto"}), overwrite=True)
     assert len(list(simulated.rglob("*.nc"))) == 4

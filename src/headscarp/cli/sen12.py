@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ from headscarp.split import SPLIT_NAMES, SplitFile
 
 if TYPE_CHECKING:
     from headscarp.pipeline.sen12.report import PatchReport
+    from headscarp.pipeline.sen12.variants import Variant
 
 sen12_app = typer.Typer(
     help="Patches of Sen12Landslides: checked, made into chips, simulated.",
@@ -89,6 +91,14 @@ def chips_command(
     inventory: Inventories = None,
     release: ReleaseOption = None,
     event_date: EventDate = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="dem|s2", help="Channels to add to the feature set; once for each."),
+    ] = None,
+    s2_offset: Annotated[
+        float | None,
+        typer.Option("--s2-offset", help="Offset of Sentinel-2 digital numbers, which --with s2 needs."),
+    ] = None,
     folds: Annotated[int, typer.Option("--folds", help="Folds of the blocked split.")] = 5,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a store or splits of other patches.")
@@ -96,24 +106,28 @@ def chips_command(
     quiet: Quiet = False,
 ) -> None:
     """Make chips of patches, with the official splits and blocked folds beside the store."""
+    from headscarp.features.sets import feature_set
     from headscarp.pipeline.chips.run import keep_split
     from headscarp.pipeline.sen12.chips import make_patch_chips
     from headscarp.pipeline.sen12.report import read_patch_report
     from headscarp.pipeline.sen12.splits import blocked_folds, official_splits
+    from headscarp.pipeline.sen12.variants import with_variants
 
     if task is None:
         raise typer.BadParameter("the task folder is missing", param_hint="--task")
     target, splits = required_out(out), _splits(task)
+    own = with_variants(feature_set(features), _variants(variant or ()), s2_offset)
     with progress_bars(quiet) as progress:
         store = make_patch_chips(
             root,
             tuple(sensor or ("s1asc", "s1dsc")),
-            features,
+            own,
             splits,
             target,
             inventories=tuple(inventory or ()),
             release=release,
             event_date=_day(event_date),
+            s2_offset=s2_offset,
             progress=progress,
             overwrite=overwrite,
         )
@@ -184,6 +198,20 @@ def _splits(task: Path) -> list[SplitFile]:
     return [found.split for found in read_task_splits(task)]
 
 
+def _variants(names: Sequence[str]) -> list[Variant]:
+    from headscarp.pipeline.sen12.variants import VARIANTS
+
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown:
+        raise OptionsError(
+            f"variants: {', '.join(VARIANTS)}",
+            ", ".join(unknown),
+            "what is added to the radar would not be known",
+            "name one of them, once for each --with",
+        )
+    return [variant for variant in VARIANTS if variant in names]
+
+
 def _day(text: str | None) -> date | None:
     try:
         return None if text is None else date.fromisoformat(text)
@@ -214,6 +242,9 @@ def _tell_report(report: PatchReport, written: str) -> None:
         "dates between two events, left out": report.dates_between_events,
         "dates that stood there twice, merged": report.repeated_dates,
         "values at a limit of the release": report.clipped_values,
+        "patches without Sentinel-2: kept, those channels empty, named in the report": len(report.without_s2),
+        "pixels that no clear date of Sentinel-2 shows before the event": report.s2_hidden_px[0],
+        "pixels that no clear date of Sentinel-2 shows after the event": report.s2_hidden_px[1],
     }
     for what, count in counts.items():
         if count:

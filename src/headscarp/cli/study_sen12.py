@@ -20,7 +20,7 @@ def sen12_command(
         str | None, typer.Option("--preset", metavar="small|hokkaido", help="Instead of a file.")
     ] = None,
     root: Annotated[
-        Path | None, typer.Option("--root", help="Folder of the patches: s1asc and s1dsc inside.")
+        Path | None, typer.Option("--root", help="Folder of the patches: s1asc, s1dsc (and s2) inside.")
     ] = None,
     tasks: Annotated[
         Path | None, typer.Option("--tasks", help="Task folder with the official splits (S12LS-LD).")
@@ -30,7 +30,11 @@ def sen12_command(
     ] = None,
     variant: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="dem", help="What is added to the radar, as a stated variant."),
+        typer.Option("--with", metavar="dem|s2", help="What is added to the radar, as a stated variant."),
+    ] = None,
+    s2_offset: Annotated[
+        float | None,
+        typer.Option("--s2-offset", help="Offset of Sentinel-2 digital numbers, which --with s2 needs."),
     ] = None,
     out: Out = None,
     only: Only = None,
@@ -47,7 +51,13 @@ def sen12_command(
     from headscarp.studies.sen12.plan import plan_cells
     from headscarp.studies.sen12.run import run_sen12
 
-    named = {"root": root, "tasks": tasks, "inventory": inventory, "variants": variant}
+    named = {
+        "root": root,
+        "tasks": tasks,
+        "inventory": inventory,
+        "variants": variant,
+        "s2_offset": s2_offset,
+    }
     options = load(Sen12Options, study_file("sen12", config, preset), assignments(given or []) | named)
     folder = required_out(out)
     if dry_run:

@@ -25,14 +25,13 @@ from pyproj import CRS
 
 from headscarp.errors import GridError
 from headscarp.grid import Bounds, grid_over, pixel_offset
-from headscarp.ingest.sen12.facts import SATELLITES, PatchFacts, Release, official_bracket
+from headscarp.ingest.sen12.facts import ORBIT_STATES, SATELLITES, PatchFacts, Release, official_bracket
 from headscarp.ingest.sen12.patch import DEM, ENGINE, HEIGHT, LABEL, MASK, S1_BANDS, SCL
 from headscarp.ingest.sen12.values import DB_LIMITS, NODATA, POWER_LIMIT
 from headscarp.ingest.sen12landslides import SPACING_M
 from headscarp.simulate.event import SimulatedEvent
 from headscarp.simulate.radar.passes import ORBITS, Pass
 from headscarp.split import Chip
-from headscarp.vocabulary import OrbitState
 
 DimOrder = Literal["time y x", "time x y"]
 HEIGHT_LIMITS_M = (0, 8800)
@@ -123,10 +122,30 @@ def window_of(geobox: GeoBox, bounds: Bounds) -> tuple[slice, slice]:
     return slice(offset[0], offset[0] + own.shape[0]), slice(offset[1], offset[1] + own.shape[1])
 
 
-def patch_facts(event: SimulatedEvent, place: Chip, sensor: str, release: Release, day: date) -> PatchFacts:
-    """Facts of a patch of a simulated event; the day stands in every patch, landslides in it or not."""
-    state = _state(sensor)
-    days = sorted({p.acquired.date() for p in event.passes if p.orbit.state is state})
+def patch_facts(
+    event: SimulatedEvent,
+    place: Chip,
+    sensor: str,
+    release: Release,
+    day: date,
+    days: Sequence[date] | None = None,
+) -> PatchFacts:
+    """Facts of a patch of a simulated event; the day stands in every patch, landslides in it or not.
+
+    Parameters
+    ----------
+    event : SimulatedEvent
+    place : Chip
+    sensor : str
+        s1asc, s1dsc or s2.
+    release : Release
+    day : date
+        Of the event.
+    days : sequence of date, optional
+        Of the patch, rising; none: of the passes of the sensor.
+    """
+    state = ORBIT_STATES.get(sensor)
+    days = days or sorted({p.acquired.date() for p in event.passes if p.orbit.state is state})
     inside = event.inventory.geometry.to_numpy()
     own = np.flatnonzero(shapely.intersects(inside, shapely.box(*place.bounds)))
     boxes = [tuple(round(float(v), 2) for v in box) for box in shapely.bounds(inside[own])]
@@ -140,7 +159,7 @@ def patch_facts(event: SimulatedEvent, place: Chip, sensor: str, release: Releas
         release=release,
         event_dates=(day,),
         date_confidences=(1.0,),
-        brackets=(official_bracket(day, days),),
+        brackets=(official_bracket(day, list(days)),),
         annotated=bool(event.label[rows, cols].any()),
         ann_ids=tuple(own.tolist()),
         ann_boxes=tuple((b[0], b[1], b[2], b[3]) for b in boxes),
@@ -166,7 +185,7 @@ def observe_places(event: SimulatedEvent, sensor: str, places: Sequence[Chip]) -
     """
     windows = [window_of(event.geobox, place.bounds) for place in places]
     rows, cols = (_span([window[axis] for window in windows]) for axis in (0, 1))
-    passes = [p for p in event.passes if p.orbit.state is _state(sensor)]
+    passes = [p for p in event.passes if p.orbit.state is ORBIT_STATES[sensor]]
     power = np.stack([event.observe(acquisition, rows, cols) for acquisition in passes])
     return [_patch(event, passes, power, (rows, cols), window) for window in windows]
 
@@ -248,10 +267,6 @@ def _attributes(dataset: xr.Dataset, facts: PatchFacts, corners: dict[str, NDArr
         "center_lon": str(middle["x"]),
         "crs": facts.crs,
     }
-
-
-def _state(sensor: str) -> OrbitState:
-    return OrbitState.ASCENDING if sensor == "s1asc" else OrbitState.DESCENDING
 
 
 def _span(parts: Sequence[slice]) -> slice:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from headscarp.ingest.sen12.folder import Refusal
+from headscarp.pipeline.sen12.report import PatchNote, report_of, write_patch_report
 from headscarp.studies.cells import CellRecord
 from headscarp.studies.sen12.options import Sen12Options
 from headscarp.studies.sen12.readme import write_readme
@@ -35,6 +37,7 @@ def record(model: str, split: str, seed: int, dice: float | None, state: str = "
         "seconds_a_patch": 0.01,
         "sha256": {"split": "ab", "best.safetensors": "cd"},
         "members_sha256": "ef",
+        "features": {"name": "group2_s2_offset0"},
     }
     return CellRecord(
         name=f"{model}-{split}-seed{seed}",
@@ -76,6 +79,7 @@ def test_a_csv_and_a_json_for_each_model_and_a_master(tmp_path: Path, records: l
     assert [float(row["dice_at_0.5"]) for row in rows] == pytest.approx([0.3, 0.5, 0.4, np.sqrt(0.02)])
     assert rows[0]["true_positive_at_threshold"] == "10"
     assert rows[0]["checkpoint_sha256"] == "cd"
+    assert rows[0]["features"] == "group2_s2_offset0"
     assert rows[2]["fold"] == "all"
     master = read(folder / "benchmarks" / "benchmark_master.csv")
     assert [(row["model"], row["seed"]) for row in master[4:]] == [
@@ -109,3 +113,21 @@ def test_the_page_says_what_is_simulated_what_leaks_and_what_is_missing(
     assert "| log_ratio | 3 | 0.400 | — |" in text
     assert "`utae-official_asc-seed0`: failed, no patches" in text
     assert "3 done, 1 failed" in text
+    assert "Inputs: Sentinel-1 alone." in text
+    assert "Patches without Sentinel-2" not in text
+
+
+def test_the_page_names_variants_and_patches_without_sentinel_2(tmp_path: Path) -> None:
+    left_out = [Refusal(id=f"hokkaido_{n}", path="", reason="no s2 file") for n in (3, 5)]
+    notes = [PatchNote(id=one.id, without_s2=one) for one in left_out] + [PatchNote(id="hokkaido_4")]
+    store = tmp_path / "stores" / "s1asc_group2_s2_offset0.zarr"
+    store.mkdir(parents=True)
+    write_patch_report(store, report_of(["s1asc"], "harmonized", notes, [], []))
+    (tmp_path / "results").mkdir()
+    options = Sen12Options(variants=("dem", "s2"), s2_offset=-1000)
+    write_readme(tmp_path / "results", options, [], "**Simulated** patches.")
+    text = (tmp_path / "results" / "README.md").read_text(encoding="utf-8")
+    assert "**Variant with dem, s2.**" in text
+    assert "slope, height and aspect" in text
+    assert "offset -1000.0, as declared" in text
+    assert "- `s1asc_group2_s2_offset0`: 2 of 3 (hokkaido_3, hokkaido_5)" in text

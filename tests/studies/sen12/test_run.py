@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from headscarp.errors import OptionsError, OutputError
+from headscarp.pipeline.sen12.optical import S2_CHANNELS
 from headscarp.split import SplitFile
+from headscarp.studies.cells import CELLS, read_cells
 from headscarp.studies.sen12.grounds import Grounds
 from headscarp.studies.sen12.options import Model, Sen12Options
+from headscarp.studies.sen12.plan import plan_cells
 from headscarp.studies.sen12.run import run_sen12
 from headscarp.train.options import FitOptions
-from tests.sen12.conftest import made_root, made_splits
+from tests.sen12.conftest import made_root, made_splits, write_s2
 
 __all__ = ["made_root", "made_splits"]
 
@@ -85,11 +90,47 @@ def test_without_patches_the_cells_say_so(tmp_path: Path) -> None:
     assert "root None" in str(record.cells[0].reason)
 
 
+def test_sentinel_2_needs_a_declared_offset() -> None:
+    for given in ({"variants": ("s2",)}, {"s2_offset": 0.0}, {"variants": ("s2", "s2"), "s2_offset": 0.0}):
+        with pytest.raises(ValidationError):
+            Sen12Options.model_validate(given)
+
+
+def test_sentinel_2_is_a_stated_variant(options: Sen12Options, made_root: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(made_root, tmp_path / "data_harmonized"))
+    for number in (0, 1, 2, 4, 5):
+        write_s2(root, number)
+    given = {"root": root, "variants": ("s2",), "s2_offset": -1000.0}
+    out = tmp_path / "study"
+    assert run_sen12(options.model_copy(update=given), out).states == {"done": 3}
+    with (out / "results/benchmarks/benchmark_master.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["model"]: row["features"] for row in csv.DictReader(file) if row["seed"] == "0"}
+    assert rows == {
+        "log_ratio": "group2_s2_offset-1000",
+        "vanilla_unet": "group2_s2_offset-1000",
+        "convlstm_unet": "series_ascending_s2_offset-1000",
+    }
+    text = (out / "results/README.md").read_text(encoding="utf-8")
+    assert "**Variant with s2.**" in text
+    assert "`s1asc_group2_s2_offset-1000`: 1 of 6 (hokkaido_3)" in text
+    run_sen12(options, tmp_path / "plain", only=["log_ratio"])
+    baselines = [read_cells(plan_cells(options), own / CELLS)[0].figures for own in (out, tmp_path / "plain")]
+    assert baselines[0]["pr_auc"] == baselines[1]["pr_auc"]  # the baseline sees radar alone
+    with pytest.raises(OutputError, match="variants"):
+        run_sen12(options.model_copy(update={"root": root}), out)
+
+
 def test_features_follow_from_the_look_and_the_split(tmp_path: Path) -> None:
     grounds = Grounds(Sen12Options(variants=("dem",)), tmp_path)
     own = grounds.features("change", "official_dsc")
     assert own.channels[:2] == ("change_vv_descending_db", "change_vh_descending_db")
     assert own.channels[2:] == ("slope_deg", "height_m", "aspect_east", "aspect_north")
+    assert own.name == "group3_dem"
     assert Grounds(Sen12Options(), tmp_path).features("series", "aligned").name == "series_ascending"
+    both = Grounds(Sen12Options(variants=("dem", "s2"), s2_offset=0), tmp_path)
+    series = both.features("series", "blocked")
+    assert (series.name, series.form) == ("series_ascending_dem_s2_offset0", "series")
+    assert series.channels[2:6] == own.channels[2:]
+    assert series.channels[6:] == S2_CHANNELS
     with pytest.raises(OptionsError, match="--root"):
         grounds.official()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from headscarp.ingest.raster import read_sha256
 from headscarp.ingest.sen12.facts import Release
 from headscarp.ingest.sen12.folder import Patches, Refusal, open_patches
 from headscarp.ingest.sen12landslides import PATCH_PX, SPACING_M
-from headscarp.pipeline.sen12.cut import MOST_DATES, cut_patch, refuse_unseen_channels
+from headscarp.pipeline.sen12.cut import MOST_DATES, CutPatch, cut_patch, refuse_unseen_channels
+from headscarp.pipeline.sen12.optical import S2, OpticalSource, declared_offset
 from headscarp.pipeline.sen12.places import wanted_places
-from headscarp.pipeline.sen12.report import NoteBook, PatchNote, report_of, write_patch_report
+from headscarp.pipeline.sen12.report import NoteBook, PatchNote, PatchReport, report_of, write_patch_report
 from headscarp.pipeline.stages import Progress, Stages, silent
 from headscarp.split import Chip, SplitFile
 
@@ -39,6 +40,7 @@ def make_patch_chips(
     inventories: Sequence[str] = (),
     release: Release | None = None,
     event_date: date | None = None,
+    s2_offset: float | None = None,
     progress: Progress = silent,
     overwrite: bool = False,
 ) -> ChipStore:
@@ -65,6 +67,9 @@ def make_patch_chips(
         None: told by a folder of the path that is named raw or harmonized.
     event_date : date, optional
         Day of the event for patches that state none.
+    s2_offset : float, optional
+        Reflectance offset of the Sentinel-2 patches, digital numbers; needed for channels of
+        :mod:`headscarp.pipeline.sen12.optical`. Patches without one keep those channels empty, and are named.
     progress : callable, optional
     overwrite : bool
         Replace a store of other options or patches.
@@ -83,23 +88,27 @@ def make_patch_chips(
     refuse_unseen_channels(own, tuple(sensors))
     places = wanted_places(splits, sensors, inventories)
     opened = {sensor: open_patches(root, sensor, release) for sensor in sensors}
+    offset = declared_offset(own, s2_offset)
+    optical = None if offset is None else OpticalSource(open_patches(root, S2, release), offset)
     missing = [_missing(opened[s], i) for s in sensors for i in opened[s].missing(p.id for p in places)]
     absent = {refusal.id for refusal in missing}
     there = [place for place in places if place.id not in absent]
     stages = Stages(progress)
-    hashes = _hashes(opened, there, stages)
-    key = _key(own, opened, hashes, event_date, there)
+    hashes = _hashes(opened if optical is None else {**opened, S2: optical.patches}, there, stages)
+    key = _key(own, opened, hashes, event_date, there, optical)
     if _stands(store, key, overwrite):
         return open_store(store)
     writer, book = (
         open_writer(store, key, Layout(own, PATCH_PX, MOST_DATES, len(there))),
         NoteBook(store, key),
     )
-    _cut_all(opened, own, there, event_date, writer, book, stages)
+    _cut_all(lambda place: cut_patch(opened, own, place, event_date, optical), there, writer, book, stages)
     notes = [book.notes[place.id] for place in there]
-    foreign = [refusal for patches in opened.values() for refusal in patches.foreign]
+    foreign = [r for patches in (*opened.values(), *_patches(optical)) for r in patches.foreign]
     report = report_of(sensors, next(iter(opened.values())).release.value, notes, missing, foreign)
     _refuse_nothing(writer, [*missing, *report.refused])
+    if optical is not None:
+        _refuse_unpaired(report)
     writer.finish(_facts(own, key, writer, notes, hashes))
     write_patch_report(store, report)
     book.close()
@@ -111,7 +120,8 @@ def _missing(patches: Patches, patch_id: str) -> Refusal:
 
 
 def _hashes(opened: Mapping[str, Patches], places: Sequence[Chip], stages: Stages) -> Hashes:
-    work = [(sensor, place.id) for sensor in opened for place in places]
+    """Of the files that are there; those of radar all are."""
+    work = [(s, place.id) for s, patches in opened.items() for place in places if place.id in patches.paths]
     found = stages.map("hashing patches", lambda each: read_sha256(opened[each[0]].paths[each[1]]), work)
     return dict(zip(work, found, strict=True))
 
@@ -122,9 +132,10 @@ def _key(
     hashes: Hashes,
     event_date: date | None,
     places: Sequence[Chip],
+    optical: OpticalSource | None,
 ) -> str:
     """SHA-256 of all that decides about the store."""
-    content = {
+    content: dict[str, object] = {
         "headscarp": __version__,
         "features": features.model_dump(mode="json"),
         "releases": [[sensor, patches.release] for sensor, patches in opened.items()],
@@ -132,7 +143,13 @@ def _key(
         "places": [[p.id, p.event, p.crs, p.bounds] for p in places],
         "files": [[*name, sha256] for name, sha256 in hashes.items()],
     }
+    if optical is not None:
+        content["s2"] = [optical.patches.release, optical.offset]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _patches(optical: OpticalSource | None) -> tuple[Patches, ...]:
+    return () if optical is None else (optical.patches,)
 
 
 def _stands(path: Path, key: str, overwrite: bool) -> bool:
@@ -151,17 +168,15 @@ def _stands(path: Path, key: str, overwrite: bool) -> bool:
 
 
 def _cut_all(
-    opened: Mapping[str, Patches],
-    features: FeatureSet,
+    cut: Callable[[Chip], CutPatch],
     places: Sequence[Chip],
-    event_date: date | None,
     writer: StoreWriter,
     book: NoteBook,
     stages: Stages,
 ) -> None:
     """Cut what is not there yet, in order."""
     left = [p for p in places if p.id not in writer.done or p.id not in book.notes]
-    found = stages.map("patches to chips", lambda p: cut_patch(opened, features, p, event_date), left)
+    found = stages.map("patches to chips", cut, left)
     for place, (chip, note) in zip(left, found, strict=True):
         book.add(note)
         if place.id not in writer.done:
@@ -176,6 +191,17 @@ def _refuse_nothing(writer: StoreWriter, refusals: Sequence[Refusal]) -> None:
             f"none of {len(refusals)}" + (f"; {first.id}: {first.reason}" if first else ""),
             "there is nothing to train on",
             "check the folder, the release and the inventory",
+        )
+
+
+def _refuse_unpaired(report: PatchReport) -> None:
+    if len(report.without_s2) == report.written:
+        first = report.without_s2[0]
+        raise ChipError(
+            "Sentinel-2 patches of the same places",
+            f"none of {report.written} could be used; {first.id}: {first.reason}",
+            "every channel of Sentinel-2 would be empty",
+            "fetch the patches of s2, or leave that variant out",
         )
 
 

@@ -14,7 +14,7 @@ from headscarp.chips.store import IGNORE, ChipFacts
 from headscarp.chips.writer import CutChip, content_sha256
 from headscarp.errors import OptionsError
 from headscarp.features.change import Change, Split, change_of_stacks
-from headscarp.features.channels import GROUND_NEEDS, RASTER
+from headscarp.features.channels import GROUND_NEEDS, RASTER, FloatArray
 from headscarp.features.sets import FeatureSet, form_features, form_inputs, series_days
 from headscarp.geometry.terrain import aspect_deg, slope_deg
 from headscarp.grid import grid_over, spacing_m
@@ -23,6 +23,7 @@ from headscarp.ingest.sen12.folder import Patches, Refusal
 from headscarp.ingest.sen12.patch import HEIGHT, LABEL
 from headscarp.ingest.sen12landslides import SPACING_M
 from headscarp.pipeline.sen12.dates import Sides, split_patch
+from headscarp.pipeline.sen12.optical import S2, OpticalSource, hidden_px, optical_layers, optical_needs
 from headscarp.pipeline.sen12.report import PatchNote
 from headscarp.split import Chip
 
@@ -39,10 +40,24 @@ class CutPatch(NamedTuple):
     note: PatchNote
 
 
+class _Optical(NamedTuple):
+    """What Sentinel-2 shows of a patch, NaN where nothing; or why it shows nothing."""
+
+    layers: dict[str, FloatArray]
+    refusal: Refusal | None = None
+
+
 def cut_patch(
-    opened: Mapping[str, Patches], features: FeatureSet, place: Chip, given: date | None = None
+    opened: Mapping[str, Patches],
+    features: FeatureSet,
+    place: Chip,
+    given: date | None = None,
+    optical: OpticalSource | None = None,
 ) -> CutPatch:
     """Cut the chip of one place; what speaks against it is noted, not raised.
+
+    What speaks against its Sentinel-2 patch leaves the chip there without values of those channels: the same
+    patches are compared with Sentinel-2 and without.
 
     Parameters
     ----------
@@ -53,17 +68,21 @@ def cut_patch(
         Of an official split: id, inventory and bounds.
     given : date, optional
         Day of the event for patches that state none.
+    optical : OpticalSource, optional
+        Needed for channels of Sentinel-2.
     """
     try:
         read = {sensor: patches.read(place.id) for sensor, patches in opened.items()}
         _refuse_apart(place, read)
         sides = {sensor: split_patch(patch, given) for sensor, patch in read.items()}
-        chip = _chip(features, place, read, {sensor: own.split for sensor, own in sides.items()})
+        beside = _optical(optical, features, place, read, given)
+        splits = {sensor: own.split for sensor, own in sides.items()}
+        chip = _chip(features, place, read, splits, beside.layers)
     except PatchError as error:
         told = str(error).replace("\n", "; ")
         where = ", ".join(str(patches.paths.get(place.id, "")) for patches in opened.values())
         return CutPatch(None, PatchNote(id=place.id, refusal=Refusal(id=place.id, path=where, reason=told)))
-    return CutPatch(chip, _note(place, read, sides))
+    return CutPatch(chip, _note(place, read, sides, beside))
 
 
 def patch_change(
@@ -102,14 +121,16 @@ def refuse_unseen_channels(features: FeatureSet, sensors: tuple[str, ...]) -> No
         Naming them.
     """
     states = [ORBIT_STATES[sensor].value for sensor in sensors if sensor in ORBIT_STATES]
-    rasters = [need for need in features.needs if need.startswith(RASTER)]
+    seen = optical_needs(features)
+    rasters = [need for need in features.needs if need.startswith(RASTER) and need not in seen]
     days = np.array(["2018-09-01", "2018-09-13"], dtype="datetime64[ns]")
     ones = (("time", "y", "x"), np.ones((2, 1, 1), np.float32))
     stacks = {s: xr.Dataset({"VV": ones, "VH": ones}, {"time": days}, {"orbit_state": s}) for s in states}
     absent = list(features.channels)
     if stacks and not rasters and not features.of_moment:
         change = change_of_stacks(stacks, {state: Split((0,), (1,)) for state in states}, features.needs)
-        land = {n: (("y", "x"), np.ones((1, 1), np.float32)) for n in GROUND_NEEDS if n in features.needs}
+        beside = (*GROUND_NEEDS, *seen)
+        land = {n: (("y", "x"), np.ones((1, 1), np.float32)) for n in beside if n in features.needs}
         values = form_features(features, change.assign(land)).reshape(-1, len(features.channels))
         absent = [n for i, n in enumerate(absent) if not np.isfinite(values[:, i]).any()]
     if absent:
@@ -147,10 +168,40 @@ def _apart(place: Chip, given: str, expected: str) -> PatchError:
     )
 
 
+def _optical(
+    source: OpticalSource | None,
+    features: FeatureSet,
+    place: Chip,
+    read: Mapping[str, xr.Dataset],
+    given: date | None,
+) -> _Optical:
+    """Layers of the Sentinel-2 patch of a place, held against its radar patches."""
+    needs = optical_needs(features)
+    if source is None or not needs:
+        return _Optical({})
+    shape = next(iter(read.values()))[LABEL].shape
+    nothing = {need: np.full(shape, np.nan, np.float32) for need in needs}
+    if place.id not in source.patches.paths:
+        return _Optical(nothing, Refusal(id=place.id, path="", reason=f"no {S2} file"))
+    try:
+        patch = source.patches.read(place.id)
+        _refuse_apart(place, {**read, S2: patch})
+        layers = optical_layers(patch, split_patch(patch, given).split, needs, source.offset)
+    except PatchError as error:
+        path, told = str(source.patches.paths[place.id]), str(error).replace("\n", "; ")
+        return _Optical(nothing, Refusal(id=place.id, path=path, reason=told))
+    return _Optical(layers)
+
+
 def _chip(
-    features: FeatureSet, place: Chip, read: Mapping[str, xr.Dataset], splits: Mapping[str, Split]
+    features: FeatureSet,
+    place: Chip,
+    read: Mapping[str, xr.Dataset],
+    splits: Mapping[str, Split],
+    layers: Mapping[str, FloatArray],
 ) -> CutChip:
     change = patch_change(read, splits, features)
+    change = change.assign({name: (("y", "x"), values) for name, values in layers.items()})
     x, seen = form_inputs(features, change)
     first = next(iter(read.values()))
     label = label_of(first[LABEL].values == 1, seen)
@@ -180,7 +231,9 @@ def _unobserved(place: Chip, found: str) -> PatchError:
     )
 
 
-def _note(place: Chip, read: Mapping[str, xr.Dataset], sides: Mapping[str, Sides]) -> PatchNote:
+def _note(
+    place: Chip, read: Mapping[str, xr.Dataset], sides: Mapping[str, Sides], beside: _Optical
+) -> PatchNote:
     before = [len(own.split.pre) for own in sides.values()]
     after = [len(own.split.post) for own in sides.values()]
     return PatchNote(
@@ -193,4 +246,6 @@ def _note(place: Chip, read: Mapping[str, xr.Dataset], sides: Mapping[str, Sides
         post_dates=(min(after), max(after)),
         clipped_values=sum(int(patch.attrs["clipped_values"]) for patch in read.values()),
         repeated_dates=sum(int(patch.attrs["repeated_dates"]) for patch in read.values()),
+        without_s2=beside.refusal,
+        s2_hidden_px=(0, 0) if beside.refusal else hidden_px(beside.layers),
     )

@@ -16,7 +16,7 @@ class PatchSimulateOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     inventory: str = Field("hokkaido", description="Inventory of the splits whose places are used.")
-    sensors: tuple[str, ...] = Field(("s1asc", "s1dsc"), description="s1asc, s1dsc or both.")
+    sensors: tuple[str, ...] = Field(("s1asc", "s1dsc"), description="s1asc, s1dsc, s2: what is written.")
     release: Release = Field(
         Release.HARMONIZED, description="raw (linear power) or harmonized (dB): units of the values."
     )

@@ -29,6 +29,10 @@ class PatchNote(BaseModel):
     post_dates: tuple[int, int] = Field((0, 0), description="Fewest and most dates after, over the sensors.")
     clipped_values: int = Field(0, description="Values at a limit of the release.")
     repeated_dates: int = Field(0, description="Dates that stood there twice, merged.")
+    without_s2: Refusal | None = Field(None, description="Why its Sentinel-2 channels hold no value.")
+    s2_hidden_px: tuple[int, int] = Field(
+        (0, 0), description="Pixels that no clear date of Sentinel-2 shows, before and after."
+    )
 
 
 class PatchReport(BaseModel):
@@ -53,6 +57,12 @@ class PatchReport(BaseModel):
     dates_between_events: int
     clipped_values: int
     repeated_dates: int
+    without_s2: tuple[Refusal, ...] = Field(
+        (), description="Patches written whose Sentinel-2 channels hold no value, and why."
+    )
+    s2_hidden_px: tuple[int, int] = Field(
+        (0, 0), description="Pixels of the others that no clear date shows, before and after."
+    )
 
 
 def report_of(
@@ -78,6 +88,11 @@ def report_of(
         dates_between_events=sum(note.between for note in written),
         clipped_values=sum(note.clipped_values for note in written),
         repeated_dates=sum(note.repeated_dates for note in written),
+        without_s2=tuple(note.without_s2 for note in written if note.without_s2 is not None),
+        s2_hidden_px=(
+            sum(note.s2_hidden_px[0] for note in written),
+            sum(note.s2_hidden_px[1] for note in written),
+        ),
     )
 
 

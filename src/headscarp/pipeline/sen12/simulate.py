@@ -9,14 +9,16 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import rasterio
+import xarray as xr
 from odc.geo.geobox import GeoBox
 from pydantic import BaseModel, ConfigDict, Field
 
 from headscarp import __version__
 from headscarp.errors import OptionsError
 from headscarp.ingest.sen12.facts import ORBIT_STATES, Release
-from headscarp.ingest.sen12landslides import PATCH_PX, SPACING_M
+from headscarp.ingest.sen12landslides import PATCH_PX, SENSORS, SPACING_M
 from headscarp.pipeline.sen12.options import PatchSimulateOptions
 from headscarp.pipeline.sen12.places import wanted_places
 from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
@@ -24,7 +26,8 @@ from headscarp.run_folder import staged_folder, write_atomically
 from headscarp.simulate.event import SimulatedEvent, Step, simulate_event
 from headscarp.simulate.land.terrain import generate_height
 from headscarp.simulate.options import SimulateOptions
-from headscarp.simulate.sen12 import observe_places, patch_facts, patch_ground, write_patch
+from headscarp.simulate.sen12 import observe_places, patch_facts, patch_ground, window_of, write_patch
+from headscarp.simulate.sentinel2 import image_window
 from headscarp.simulate.write import write_raster
 from headscarp.split import Chip, SplitFile
 
@@ -101,13 +104,13 @@ def simulate_patches(
 
 def _places(splits: Sequence[SplitFile], options: PatchSimulateOptions) -> dict[str, list[Chip]]:
     """Places of each sensor, of its own split and the aligned one."""
-    unknown = [sensor for sensor in options.sensors if sensor not in ORBIT_STATES]
+    unknown = [sensor for sensor in options.sensors if sensor not in SENSORS]
     if unknown or not options.sensors:
         raise OptionsError(
-            f"sensors among {', '.join(ORBIT_STATES)}",
+            f"sensors among {', '.join(SENSORS)}",
             ", ".join(unknown) or "none",
-            "only radar is simulated: Sentinel-2 patches are left out",
-            "name s1asc, s1dsc or both",
+            "there would be nothing to simulate, or nothing that a patch could hold",
+            "name one or more of them",
         )
     return {sensor: wanted_places(splits, [sensor], [options.inventory]) for sensor in options.sensors}
 
@@ -161,12 +164,22 @@ def _write_group(
 ) -> list[int]:
     landslide_px = []
     day = date.fromisoformat(options.date[:10])
-    for place, patch in zip(group, observe_places(event, sensor, group), strict=True):
-        facts = patch_facts(event, place, sensor, options.release, day)
+    for place, patch in zip(group, _observe(event, sensor, group, options), strict=True):
+        days = [moment.date() for moment in pd.DatetimeIndex(patch["time"].values)]
+        facts = patch_facts(event, place, sensor, options.release, day, days)
         number = place.id.rsplit("_", 1)[1]
         write_patch(target / f"{facts.region}_{sensor}_{number}.nc", patch, facts, options.dim_order)
         landslide_px.append(int(patch["label"].sum()))
     return landslide_px
+
+
+def _observe(
+    event: SimulatedEvent, sensor: str, group: Sequence[Chip], options: PatchSimulateOptions
+) -> list[xr.Dataset]:
+    if sensor in ORBIT_STATES:
+        return observe_places(event, sensor, group)
+    day, windows = date.fromisoformat(options.date[:10]), [window_of(event.geobox, p.bounds) for p in group]
+    return [image_window(event, rows, cols, day, options.pre, options.post) for rows, cols in windows]
 
 
 def _groups(places: Sequence[Chip]) -> list[list[Chip]]:

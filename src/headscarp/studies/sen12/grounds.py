@@ -9,10 +9,17 @@ from headscarp.chips.store import ChipStore, open_store
 from headscarp.errors import OptionsError
 from headscarp.features.sets import FeatureSet, feature_set
 from headscarp.ingest.sen12landslides import ALIGNED, read_task_splits
-from headscarp.pipeline.sen12 import blocked_folds, make_patch_chips, official_splits
+from headscarp.pipeline.sen12 import (
+    PatchReport,
+    blocked_folds,
+    make_patch_chips,
+    official_splits,
+    read_patch_report,
+)
+from headscarp.pipeline.sen12.variants import with_variants
 from headscarp.pipeline.stages import Progress, silent
 from headscarp.split import SplitFile
-from headscarp.studies.sen12.options import DEM_CHANNELS, FEATURES, SENSORS, Look, Sen12Options, SplitChoice
+from headscarp.studies.sen12.options import FEATURES, SENSORS, Look, Sen12Options, SplitChoice
 from headscarp.studies.sharing import held
 
 STORES = "stores"
@@ -57,15 +64,19 @@ class Grounds:
                 self.official(),
                 path,
                 inventories=(self.options.inventory,),
+                s2_offset=self.options.s2_offset,
                 progress=self.progress,
             )
 
+    def reports(self) -> dict[str, PatchReport]:
+        """Reports of the stores that were made so far, by the store's name."""
+        stores = sorted((self.root / STORES).glob("*.zarr"))
+        return {path.stem: read_patch_report(path) for path in stores}
+
     def features(self, look: Look, split: SplitChoice) -> FeatureSet:
-        """Channels of a model on a split, with those of the variants."""
+        """Channels of a model on a split, with those of the variants; the name says which, and the offset."""
         own = feature_set(FEATURES[look][SENSORS[split]])
-        if "dem" not in self.options.variants:
-            return own
-        return FeatureSet(name=f"{own.name}_dem", form=own.form, channels=(*own.channels, *DEM_CHANNELS))
+        return with_variants(own, self.options.variants, self.options.s2_offset)
 
     def split(self, store: ChipStore, split: SplitChoice, fold: int) -> SplitFile:
         """The split itself: an official one as it is, or a fold over blocks of ground."""

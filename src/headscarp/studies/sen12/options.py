@@ -8,13 +8,13 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from headscarp.evaluate.intervals import IntervalOptions
+from headscarp.pipeline.sen12.variants import Variant
 from headscarp.train.options import FitOptions, NetworkChoice
 
 Look = Literal["change", "series"]
 """What a model sees of the dates: their medians' change, or each of them."""
 SplitChoice = Literal["official_asc", "official_dsc", "aligned", "blocked"]
 Sensor = Literal["s1asc", "s1dsc"]
-Variant = Literal["dem"]
 
 SENSORS: dict[SplitChoice, tuple[Sensor, ...]] = {
     "official_asc": ("s1asc",),
@@ -32,7 +32,6 @@ FEATURES: dict[Look, dict[tuple[Sensor, ...], str]] = {
     },
 }
 """Feature sets by what a model sees; a series is of one orbit state: the ascending where both are there."""
-DEM_CHANNELS = ("slope_deg", "height_m", "aspect_east", "aspect_north")
 
 
 class Model(BaseModel):
@@ -64,7 +63,7 @@ class Sen12Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    root: Path | None = Field(None, description="Folder with s1asc and s1dsc, the patches.")
+    root: Path | None = Field(None, description="Folder with s1asc, s1dsc (and s2), the patches.")
     tasks: Path | None = Field(None, description="Task folder with the official splits (S12LS-LD).")
     inventory: str = Field("hokkaido", description="Inventory whose patches are used.")
     models: tuple[Model, ...] = Field(MODELS, min_length=1, description="Rows of the tables.")
@@ -75,7 +74,14 @@ class Sen12Options(BaseModel):
     )
     folds: int = Field(5, ge=3, description="Folds of the blocked cross-validation.")
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1, description="Of the trainings.")
-    variants: tuple[Variant, ...] = Field((), description="What is added to the radar: dem.")
+    variants: tuple[Variant, ...] = Field(
+        (), description="What is added to the radar: dem (slope, height, aspect), s2 (Sentinel-2)."
+    )
+    s2_offset: float | None = Field(
+        None,
+        description="Reflectance offset of the Sentinel-2 patches, digital numbers: -1000, or 0 where it is "
+        "applied already or there is none. The variant s2 needs it; patches do not state it.",
+    )
     filters: int = Field(16, ge=8, multiple_of=8, description="Width of the finest level.")
     train: FitOptions = Field(FitOptions(), description="How networks are trained.")
     intervals: IntervalOptions = Field(
@@ -87,4 +93,8 @@ class Sen12Options(BaseModel):
         names = [model.name for model in self.models]
         if len(set(names)) != len(names) or len(set(self.seeds)) != len(self.seeds):
             raise ValueError("models and seeds that can be told apart are wanted")
+        if len(set(self.variants)) != len(self.variants):
+            raise ValueError("each variant is said once")
+        if ("s2" in self.variants) != (self.s2_offset is not None):
+            raise ValueError("the variant s2 needs s2_offset, -1000 or 0, and nothing else does")
         return self

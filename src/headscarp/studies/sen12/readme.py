@@ -9,6 +9,7 @@ from typing import Any
 from headscarp.evaluate.intervals import seed_spread
 from headscarp.run_folder import write_atomically
 from headscarp.studies.cells import CellRecord, counts
+from headscarp.studies.sen12.grounds import Grounds
 from headscarp.studies.sen12.options import Sen12Options
 from headscarp.studies.sen12.score import AT_HALF, AT_THRESHOLD, PR_AUC
 
@@ -51,6 +52,7 @@ def write_readme(folder: Path, options: Sen12Options, records: Sequence[CellReco
     parts = [
         f"# Landslides in Sen12Landslides patches: {options.inventory}",
         f"{origin} {LEAKS}",
+        inputs_text(options),
         "At 0.5: the network's own output, uncalibrated; at threshold: the calibrated probability of the "
         "best F1 on validation patches. All models see the same patches, splits and dates; threshold and "
         "epoch are chosen on validation "
@@ -65,7 +67,27 @@ def write_readme(folder: Path, options: Sen12Options, records: Sequence[CellReco
         if own:
             parts += [f"## {SPLITS[split]}", split_table(own)]
     parts += _not_done(records)
+    parts += _without_s2(folder.parent, options)
     write_atomically(folder / README, "\n\n".join(parts) + "\n")
+
+
+def inputs_text(options: Sen12Options) -> str:
+    """What the networks see, variants named.
+
+    Examples
+    --------
+    >>> inputs_text(Sen12Options())
+    'Inputs: Sentinel-1 alone.'
+    """
+    if not options.variants:
+        return "Inputs: Sentinel-1 alone."
+    bands = "NDVI, B04, B08, B11; medians over clear dates"
+    text = {
+        "dem": "slope, height and aspect of the patches' DEM",
+        "s2": f"Sentinel-2 before and after ({bands}; reflectance offset {options.s2_offset}, as declared)",
+    }
+    named, added = ", ".join(options.variants), "; ".join(text[variant] for variant in options.variants)
+    return f"**Variant with {named}.** Inputs: Sentinel-1; {added}. The baseline sees Sentinel-1 alone."
 
 
 def split_table(records: Sequence[CellRecord]) -> str:
@@ -97,6 +119,21 @@ def cell_text(figures: Sequence[Mapping[str, Any]], path: Sequence[str]) -> str:
     text = f"{spread.mean:.{digits}f}" + (f" ± {spread.std:.{digits}f}" if spread.seeds > 1 else "")
     span = nodes[0].get("intervals", {}).get(path[-1])
     return text if span is None else f"{text} [{span[0]:.3f}, {span[1]:.3f}]"
+
+
+def _without_s2(root: Path, options: Sen12Options) -> list[str]:
+    """Patches whose Sentinel-2 channels are empty, by store."""
+    if "s2" not in options.variants:
+        return []
+    lines = []
+    for name, report in Grounds(options, root).reports().items():
+        ids = ", ".join(refusal.id for refusal in report.without_s2) or "none"
+        lines.append(f"- `{name}`: {len(report.without_s2)} of {report.written} ({ids})")
+    return (
+        ["## Patches without Sentinel-2", "Kept, with those channels empty:", "\n".join(lines)]
+        if lines
+        else []
+    )
 
 
 def _not_done(records: Sequence[CellRecord]) -> list[str]:

@@ -65,6 +65,7 @@ def row_of(record: CellRecord) -> Row:
         "split": record.values["split"],
         "fold": record.values["fold"],
         "seed": record.values["seed"],
+        "features": figures["features"]["name"],
         "threshold": figures["threshold"],
         PR_AUC: figures[PR_AUC],
     }
