@@ -1,0 +1,69 @@
+"""Loss of predicted NDVI as a detector of landslides, beside detectors of backscatter, on a simulated event.
+
+Run with ``python -m benchmarks.ndvi_loss --out DIR``; what is done in DIR is not done again, and events and
+detectors of ``benchmarks.trained`` in the same folder are used. ``ndvi_loss.yaml`` beside this file fixes
+the seeds. A network learns NDVI from two events and chooses its epoch on a third. Its loss from before to
+after the event, alone and with the loss of backscatter, maps the validation event, whose best F1 sets the
+threshold, and then the test event. Prints the table of ``headscarp compare``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.trained import CHECKPOINT, detected, evaluating, mapping, once, simulated, trained
+from headscarp.evaluate.files import METRICS_JSON
+from headscarp.pipeline.evaluate.compare import run_compare
+from headscarp.pipeline.evaluate.table import compared_rows, difference_rows, markdown
+from headscarp.run_folder import RUN_JSON
+from headscarp.validation import read_validation
+
+CONFIG = Path(__file__).with_suffix(".yaml")
+NETWORK = "unet"
+
+
+def main() -> None:
+    """Simulate, train, map, evaluate, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="where everything is kept")
+    parser.add_argument("--config", type=Path, default=CONFIG)
+    given = parser.parse_args()
+    plan: dict[str, Any] = yaml.safe_load(given.config.read_text(encoding="utf-8"))
+    out: Path = given.out
+    seeds = [*plan["train_seeds"], plan["validation_seed"], plan["test_seed"]]
+    events = {seed: simulated(out, seed, plan["size_px"]) for seed in seeds}
+    chosen, test = events[plan["validation_seed"]], events[plan["test_seed"]]
+    folders = [detected(out, name, chosen, test) for name in plan["detectors"]]
+    for seed in plan["seeds"]:
+        folder, record = trained(out, NETWORK, seed, plan, events)
+        sys.stdout.write(f"NDVI of validation chips, seed {seed}: {record.metrics}\n")
+        for name, with_backscatter in (("ndvi-loss", False), ("ndvi-loss and backscatter", True)):
+            options = {"detect.detector": folder / CHECKPOINT, "detect.with_backscatter": with_backscatter}
+            folders.append(mapped_by_loss(out, name, seed, options, chosen, test))
+    comparison = run_compare(folders, out / "comparison_ndvi_loss", overwrite=True)
+    sys.stdout.write(markdown(compared_rows(comparison)) + "\n")
+    sys.stdout.write(markdown(difference_rows(comparison)) + "\n")
+
+
+def mapped_by_loss(
+    out: Path, name: str, seed: int, options: dict[str, Any], validation: Path, test: Path
+) -> Path:
+    """Evaluation on the test event, at the threshold of best F1 on the validation event."""
+    place = f"{name.replace(' ', '_')}_seed{seed}"
+
+    def choose(folder: Path) -> None:
+        run = once(out / "runs" / f"{place}_validation", RUN_JSON, mapping(validation, options))
+        evaluating(run, validation, name, seed)(folder)
+
+    best = read_validation(once(out / "validation" / place, METRICS_JSON, choose)).threshold
+    run = once(out / "runs" / place, RUN_JSON, mapping(test, {**options, "polygons.threshold": best}))
+    return once(out / "evaluations" / place, METRICS_JSON, evaluating(run, test, name, seed))
+
+
+if __name__ == "__main__":
+    main()
