@@ -21,70 +21,9 @@ Or the whole job into a run folder: ``hs.run_map(hs.load_options(None, {...}), P
 
 from importlib.metadata import version
 
+import lazy_loader
+
 __version__ = version("headscarp")
 
-from headscarp.config import InjectOptions, MapOptions, SensitivityOptions, load, load_options
-from headscarp.detect.log_ratio import LogRatio
-from headscarp.detect.options import DetectOptions, make_detector
-from headscarp.errors import HeadscarpError
-from headscarp.evaluate.options import EvaluateOptions, GroundOptions
-from headscarp.evaluate.record import Evaluation
-from headscarp.event import Event, EventOptions
-from headscarp.features.change import Split, change_of_stacks, fuse, split_dates
-from headscarp.ingest.area import AreaOptions, choose_grid
-from headscarp.ingest.files import read_scene_files
-from headscarp.ingest.options import IngestOptions
-from headscarp.ingest.passes import drop_repeats, group_scenes, refuse_contradictions
-from headscarp.ingest.stack import open_stacks
-from headscarp.pipeline.evaluate.compare import run_compare
-from headscarp.pipeline.evaluate.run import run_evaluate
-from headscarp.pipeline.inject import run_inject
-from headscarp.pipeline.map.redraw import redraw_polygons
-from headscarp.pipeline.map.run import run_map
-from headscarp.pipeline.sensitivity import run_sensitivity
-from headscarp.pipeline.simulate import run_simulate
-from headscarp.polygons import PolygonOptions, draw_landslides
-from headscarp.simulate.event import SimulatedEvent, simulate_event
-from headscarp.simulate.options import SimulateOptions
-
-__all__ = [
-    "AreaOptions",
-    "DetectOptions",
-    "EvaluateOptions",
-    "Evaluation",
-    "Event",
-    "EventOptions",
-    "GroundOptions",
-    "HeadscarpError",
-    "IngestOptions",
-    "InjectOptions",
-    "LogRatio",
-    "MapOptions",
-    "PolygonOptions",
-    "SensitivityOptions",
-    "SimulateOptions",
-    "SimulatedEvent",
-    "Split",
-    "__version__",
-    "change_of_stacks",
-    "choose_grid",
-    "draw_landslides",
-    "drop_repeats",
-    "fuse",
-    "group_scenes",
-    "load",
-    "load_options",
-    "make_detector",
-    "open_stacks",
-    "read_scene_files",
-    "redraw_polygons",
-    "refuse_contradictions",
-    "run_compare",
-    "run_evaluate",
-    "run_inject",
-    "run_map",
-    "run_sensitivity",
-    "run_simulate",
-    "simulate_event",
-    "split_dates",
-]
+# what ``__init__.pyi`` names, each imported when it is first asked for: the command line starts without it
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
