@@ -34,7 +34,8 @@ _EDGE_NODES = 33
 _MARGIN_PX = 32
 _MARGIN_M = 500.0
 """Ground that may be lower or higher than the coarse look at the DEM tells."""
-_COARSE_PX = 256
+_COARSE_PX, _STRIP_PX = 256, 16
+"""The coarse look, and the rows of it that are read at a time: a fine DEM of a whole scene is gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,9 @@ def _default_spacing(geographic: bool) -> float:
 def _coarse_heights(ground: Ground, geobox: GeoBox) -> tuple[float, tuple[float, float]]:
     """Share of a grid for which the DEM has heights, and the heights between which its ground lies."""
     rows, cols = (min(size, _COARSE_PX) for size in geobox.shape)
-    height_m: NDArray[np.float32] = ground.read(geobox.zoom_to((rows, cols)))
+    coarse = geobox.zoom_to((rows, cols))
+    strips = [ground.read(coarse[top : top + _STRIP_PX, :]) for top in range(0, rows, _STRIP_PX)]
+    height_m: NDArray[np.float32] = np.concatenate(strips)
     known = np.isfinite(height_m)
     if not known.any():
         raise GridError(
