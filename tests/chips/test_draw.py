@@ -132,7 +132,7 @@ def test_overlapping_chips_of_folds_are_dropped_from_training_only() -> None:
 
 @pytest.mark.parametrize(
     ("side", "chips_a_side"),
-    # (36 chips a side: ceil(36 / 8)² = 25 blocks; 18: 9 of 8 are too few, 25 of 4; 8: 4 of 4, 16 of 2; 4: 4 of 2)
+    # 36 chips a side: ceil(36 / 8)² = 25 blocks; 18: 9 of 8 chips, 25 of 4; 8: 4 of 4, 16 of 2; 4: 4 of 2
     [(36, 8), (18, 4), (8, 2), (4, 2)],
 )
 def test_blocks_are_as_large_as_leaves_ten(side: int, chips_a_side: int) -> None:

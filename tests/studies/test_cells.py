@@ -149,6 +149,13 @@ def test_cells_are_chosen_by_parts_of_their_names(only: tuple[str, ...], expecte
     assert select(CELLS, only) == [CELLS[k] for k in expected]
 
 
+def test_a_whole_name_is_not_a_part_of_another() -> None:
+    cells = [Cell(name, {}) for name in ("a-seed1", "a-seed10", "b-seed1")]
+    assert select(cells, ["a-seed1"]) == [cells[0]]
+    assert select(cells, ["seed1"]) == cells
+    assert select(cells, ["a-seed1", "b"]) == [cells[0], cells[2]]
+
+
 def test_a_name_of_no_cell_is_refused() -> None:
     with pytest.raises(OptionsError, match="'cell9'"):
         select(CELLS, ["cell1", "cell9"])

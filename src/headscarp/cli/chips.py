@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from headscarp.cli.app import Quiet, app, option, out_console, progress_bars
-from headscarp.config import ChipsOptions, load_chips_options
+from headscarp.config import ChipsOptions, SearchOptions, load_chips_options
 from headscarp.split import SPLIT_NAMES, SplitFile
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def chips_command(
     from headscarp.pipeline.chips.run import SPLIT_JSON, choose_split, keep_split, make_chips
 
     overrides = {"store": out, "split.seed": seed, "split.method": method}
-    options = load_chips_options(ChipsOptions, config, overrides)
+    options = load_chips_options(SearchOptions, config, overrides)  # a file of train or search does, too
     if options.store is None:
         raise typer.BadParameter("the store to write is missing", param_hint="--out")
     with progress_bars(quiet) as progress:

@@ -149,7 +149,7 @@ def read_cell(folder: Path, cell: Cell) -> CellRecord:
 
 
 def select(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
-    """Cells of the given names, or whose name holds one of them; all where none is given.
+    """Cells of the given names; of what is no name, those whose names hold it; all where nothing is given.
 
     Raises
     ------
@@ -164,7 +164,9 @@ def select(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
             "nothing would be run",
             f"the cells: {', '.join(cell.name for cell in cells[:6])}, …; --dry-run prints all",
         )
-    return [cell for cell in cells if not only or any(part in cell.name for part in only)]
+    names = {cell.name for cell in cells}
+    chosen = {name for part in only for name in ({part} & names or {own for own in names if part in own})}
+    return [cell for cell in cells if not only or cell.name in chosen]
 
 
 def counts(records: Sequence[CellRecord]) -> dict[State, int]:

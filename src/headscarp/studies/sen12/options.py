@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from headscarp.evaluate.intervals import IntervalOptions
 from headscarp.pipeline.sen12.variants import Variant
@@ -79,6 +79,7 @@ class Sen12Options(BaseModel):
     )
     s2_offset: float | None = Field(
         None,
+        validate_default=True,
         description="Reflectance offset of the Sentinel-2 patches, digital numbers: -1000, or 0 where it is "
         "applied already or there is none. The variant s2 needs it; patches do not state it.",
     )
@@ -88,6 +89,13 @@ class Sen12Options(BaseModel):
         IntervalOptions(), description="Of the bootstrap; its blocks are the test patches."
     )
 
+    @field_validator("s2_offset")
+    @classmethod
+    def _declared(cls, offset: float | None, info: ValidationInfo) -> float | None:
+        if ("s2" in info.data.get("variants", ())) != (offset is not None):
+            raise ValueError("an offset, -1000 or 0, with the variant s2 and only with it")
+        return offset
+
     @model_validator(mode="after")
     def _told_apart(self) -> Self:
         names = [model.name for model in self.models]
@@ -95,6 +103,4 @@ class Sen12Options(BaseModel):
             raise ValueError("models and seeds that can be told apart are wanted")
         if len(set(self.variants)) != len(self.variants):
             raise ValueError("each variant is said once")
-        if ("s2" in self.variants) != (self.s2_offset is not None):
-            raise ValueError("the variant s2 needs s2_offset, -1000 or 0, and nothing else does")
         return self
