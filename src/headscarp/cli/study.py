@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from headscarp.cli.app import Quiet, app, out_console, progress_bars, required_out
-from headscarp.cli.study_options import Config, Given, MaxMinutes, Only, Out, say, tell_study
+from headscarp.cli.study_options import Config, Given, MaxMinutes, Only, Out, fail_with, say, tell_study
 from headscarp.cli.train import assignments
 from headscarp.errors import OptionsError
 
@@ -65,8 +65,7 @@ def pan_shi_command(
         record = run_pan_shi(options, folder, only=only or (), max_minutes=max_minutes, progress=progress)
     if not quiet:
         tell_study(record, folder, "claims.md", "tables.md", "figures")
-    if "failed" in record.states:
-        raise typer.Exit(1)
+    fail_with(record)
 
 
 def _seeds(text: str | None) -> list[int] | None:

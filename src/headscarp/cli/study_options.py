@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.markup import escape
 from headscarp.cli.app import out_console
 
 if TYPE_CHECKING:
+    from headscarp.studies.cells import CellRecord
     from headscarp.studies.record import StudyRecord
 
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file of the study.")]
@@ -41,6 +43,33 @@ def tell_study(record: StudyRecord, folder: Path, *names: str) -> None:
         say("run again to go on")
     for name in names:
         say(f"look at {folder / name}")
+
+
+def tell_cells(records: Sequence[CellRecord], kind: str) -> None:
+    """Print every cell and its state, and how many are not done.
+
+    Parameters
+    ----------
+    records : sequence of CellRecord
+    kind : str
+        Value that tells cells of one cost from others.
+    """
+    from headscarp.studies.cells import minutes_left
+
+    for record in records:
+        say(f"{record.name}: {record.state}")
+    minutes = minutes_left(records, kind)
+    about = f"time is known once a cell of each {kind} is done"
+    if minutes is not None:
+        about = f"about {minutes:.0f} minutes, by those done"
+    waiting = sum(record.state != "done" for record in records)
+    say(f"{len(records)} cells, {waiting} not done; {about}")
+
+
+def fail_with(record: StudyRecord) -> None:
+    """End with exit code 1 if a cell failed."""
+    if "failed" in record.states:
+        raise typer.Exit(1)
 
 
 def say(text: Any) -> None:

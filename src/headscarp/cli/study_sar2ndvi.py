@@ -8,7 +8,18 @@ import typer
 
 from headscarp.cli.app import Quiet, progress_bars, required_out
 from headscarp.cli.study import study_app
-from headscarp.cli.study_options import Config, DryRun, Given, MaxMinutes, Only, Out, say, tell_study
+from headscarp.cli.study_options import (
+    Config,
+    DryRun,
+    Given,
+    MaxMinutes,
+    Only,
+    Out,
+    fail_with,
+    say,
+    tell_cells,
+    tell_study,
+)
 from headscarp.cli.train import assignments
 
 
@@ -29,7 +40,7 @@ def sar2ndvi_command(
     """SAR to NDVI: windows of local statistics, sizes of chips, baselines; its Table 1 beside the paper's."""
     from headscarp.config import load
     from headscarp.studies.areas import missing
-    from headscarp.studies.cells import CELLS, read_cells
+    from headscarp.studies.cells import CELLS, read_cells, select
     from headscarp.studies.presets import study_file
     from headscarp.studies.sar2ndvi.options import Sar2NdviOptions
     from headscarp.studies.sar2ndvi.plan import plan_cells
@@ -45,10 +56,10 @@ def sar2ndvi_command(
             say(options.event.where)
         raise typer.Exit(int(bool(absent)))
     if dry_run:
-        for cell in read_cells(plan_cells(options), folder / CELLS):
-            say(f"{cell.name}: {cell.state}")
+        tell_cells(read_cells(select(plan_cells(options), only or ()), folder / CELLS), "row")
         return
     with progress_bars(quiet) as progress:
         record = run_sar2ndvi(options, folder, only=only or (), max_minutes=max_minutes, progress=progress)
     if not quiet:
         tell_study(record, folder, "results.md", "figures")
+    fail_with(record)

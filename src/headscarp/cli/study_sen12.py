@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from headscarp.cli.app import Quiet, progress_bars, required_out
 from headscarp.cli.study import study_app
-from headscarp.cli.study_options import Config, DryRun, Given, MaxMinutes, Only, Out, say, tell_study
+from headscarp.cli.study_options import (
+    Config,
+    DryRun,
+    Given,
+    MaxMinutes,
+    Only,
+    Out,
+    fail_with,
+    tell_cells,
+    tell_study,
+)
 from headscarp.cli.train import assignments
-
-if TYPE_CHECKING:
-    from headscarp.studies.cells import CellRecord
 
 
 @study_app.command("sen12")
@@ -65,24 +71,10 @@ def sen12_command(
     options = load(Sen12Options, study_file("sen12", config, preset), assignments(given or []) | named)
     folder = required_out(out)
     if dry_run:
-        _tell_cells(read_cells(select(plan_cells(options), only or ()), folder / CELLS))
+        tell_cells(read_cells(select(plan_cells(options), only or ()), folder / CELLS), "model")
         return
     with progress_bars(quiet) as progress:
         record = run_sen12(options, folder, only=only or (), max_minutes=max_minutes, progress=progress)
     if not quiet:
         tell_study(record, folder, "results/README.md", "results/Figures")
-
-
-def _tell_cells(records: Sequence[CellRecord]) -> None:
-    """Print every cell and its state, and the sum of what is not done."""
-    from headscarp.studies.sen12.plan import BASELINE, minutes_left
-
-    for record in records:
-        say(f"{record.name}: {record.state}")
-    trained = [record for record in records if record.values["model"] != BASELINE]
-    waiting = sum(record.state != "done" for record in trained)
-    minutes = minutes_left(records)
-    about = "time is known once a cell of each model is done"
-    if minutes is not None:
-        about = f"about {minutes:.0f} minutes, by those done"
-    say(f"{len(records)} cells, {len(trained)} trainings, {waiting} not done; {about}")
+    fail_with(record)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from headscarp.errors import HeadscarpError, OptionsError
 from headscarp.pipeline.stages import Progress, silent
 from headscarp.run_folder import write_atomically
+from headscarp.studies.sharing import MINUTE_S
 
 CELLS = "cells"
 """Folder of the cells, in that of the study."""
@@ -174,6 +175,34 @@ def counts(records: Sequence[CellRecord]) -> dict[State, int]:
     states: tuple[State, ...] = ("done", "skipped", "failed", "stopped", "waiting")
     found = {state: sum(record.state == state for record in records) for state in states}
     return {state: count for state, count in found.items() if count}
+
+
+def minutes_left(records: Sequence[CellRecord], kind: str) -> float | None:
+    """Minutes that cells not done take, each as those done of its kind on average; none: not known yet.
+
+    A cell that was stopped and went on says the time of its last run only.
+
+    Parameters
+    ----------
+    records : sequence of CellRecord
+    kind : str
+        Value that tells cells of one cost from others.
+
+    Examples
+    --------
+    >>> made = [CellRecord(name=n, values={"model": "utae"}, state=s, seconds=120.0)
+    ...         for n, s in (("a", "done"), ("b", "waiting"), ("c", "failed"))]
+    >>> minutes_left(made, "model")
+    4.0
+    """
+    told: dict[str | int, list[float]] = {}
+    for record in records:
+        if record.state == "done" and record.seconds is not None:
+            told.setdefault(record.values[kind], []).append(record.seconds)
+    left = [record.values[kind] for record in records if record.state != "done"]
+    if not set(left) <= told.keys():
+        return None
+    return sum(sum(told[own]) / len(told[own]) for own in left) / MINUTE_S
 
 
 def _do(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from headscarp.studies.cells import Cell, CellRecord
+from headscarp.studies.cells import Cell
 from headscarp.studies.sen12.options import Sen12Options
 
 BASELINE = "log_ratio"
 """Absolute change of backscatter, summed over the polarisations: what networks are held against."""
-SECONDS_A_MINUTE = 60.0
 
 
 def plan_cells(options: Sen12Options) -> list[Cell]:
@@ -34,28 +31,6 @@ def plan_cells(options: Sen12Options) -> list[Cell]:
         for model in options.models
     ]
     return [*baselines, *trained]
-
-
-def minutes_left(records: Sequence[CellRecord]) -> float | None:
-    """Minutes that cells not done yet take, by the mean of those done of the same model; none: not known.
-
-    A cell that was stopped and went on says the time of its last run only.
-
-    Examples
-    --------
-    >>> made = [CellRecord(name=n, values={"model": "utae"}, state=s, seconds=120.0)
-    ...         for n, s in (("a", "done"), ("b", "waiting"), ("c", "failed"))]
-    >>> minutes_left(made)
-    4.0
-    """
-    told: dict[str, list[float]] = {}
-    for record in records:
-        if record.state == "done" and record.seconds is not None:
-            told.setdefault(str(record.values["model"]), []).append(record.seconds)
-    left = [str(record.values["model"]) for record in records if record.state != "done"]
-    if not set(left) <= told.keys():
-        return None
-    return sum(sum(told[model]) / len(told[model]) for model in left) / SECONDS_A_MINUTE
 
 
 def _cell(model: str, split: str, fold: int, seed: int | None) -> Cell:
