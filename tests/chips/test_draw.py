@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from headscarp.audit.options import AuditOptions
 from headscarp.audit.run import run_audit
-from headscarp.chips.blocks import block_of, deal, near
-from headscarp.chips.draw import block_side_m, draw_split, split_places
+from headscarp.chips.blocks import block_of, block_side_m, deal, near
+from headscarp.chips.draw import draw_split, split_places
 from headscarp.chips.options import SplitOptions
 from headscarp.chips.store import ChipError, StoreFacts
 from headscarp.split import SplitFile, read_split, write_split

@@ -9,12 +9,18 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from headscarp.chips.store import ChipFacts
+from headscarp.chips.options import SplitOptions
+from headscarp.chips.store import ChipFacts, StoreFacts
 
 IntArray = NDArray[np.int64]
 
 _ROUNDING_M = 1e-3
 """Chips of one lattice are exactly their stride apart, but for rounding."""
+
+
+CHIPS_A_SIDE = (8, 4, 2)
+"""Of a block whose side is not said: the first that leaves `LEAST_BLOCKS`, else the last."""
+LEAST_BLOCKS = 10
 
 
 def block_of(chip: ChipFacts, block_m: float) -> tuple[str, int, int]:
@@ -24,6 +30,24 @@ def block_of(chip: ChipFacts, block_m: float) -> tuple[str, int, int]:
     """
     left, bottom, right, top = chip.bounds
     return chip.crs, math.floor((left + right) / 2 / block_m), math.floor((bottom + top) / 2 / block_m)
+
+
+def block_side_m(facts: StoreFacts, options: SplitOptions) -> float:
+    """Side of a block in metres: as the options say, else as large as leaves enough blocks to deal.
+
+    Parameters
+    ----------
+    facts : StoreFacts
+    options : SplitOptions
+    """
+    if options.block_m is not None:
+        return options.block_m
+    chip_m = facts.size_px * facts.spacing_m
+    dealt = [chip for chip in facts.chips if chip.event not in options.test_events]
+    sides = [chips * chip_m for chips in CHIPS_A_SIDE]
+    return next(
+        (side for side in sides if len({block_of(c, side) for c in dealt}) >= LEAST_BLOCKS), sides[-1]
+    )
 
 
 def deal(weights: NDArray[np.float64], shares: Sequence[float], generator: np.random.Generator) -> IntArray:

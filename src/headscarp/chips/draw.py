@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from headscarp.chips.blocks import block_of, deal, near
+from headscarp.chips.blocks import block_of, block_side_m, deal, near
 from headscarp.chips.options import SplitOptions
 from headscarp.chips.store import ChipError, StoreFacts
 from headscarp.split import SPLIT_NAMES, Chip, SplitFile, SplitName
@@ -25,9 +25,6 @@ TRAIN, VALIDATION, TEST = range(3)
 """Places of the splits in `SPLIT_NAMES`."""
 _GIVES_WAY = ((VALIDATION, TEST), (TRAIN, TEST), (TRAIN, VALIDATION))
 """Who is left out beside whom: first the validation, so that training need not give way to what is gone."""
-CHIPS_A_SIDE = (8, 4, 2)
-"""Of a block whose side is not said: the first that leaves `LEAST_BLOCKS`, else the last."""
-LEAST_BLOCKS = 10
 LEFT_OUT = "left_out"
 """Of `SplitFile.made`: chips of the store that the split leaves out on purpose."""
 _REPAIRED = "repaired_from"
@@ -149,24 +146,6 @@ def _dealt(facts: StoreFacts, options: SplitOptions, shares: Sequence[float]) ->
     split = np.full(len(facts.chips), TRAIN)
     split[rows] = deal(weights, shares, _generator(options))[block]
     return split
-
-
-def block_side_m(facts: StoreFacts, options: SplitOptions) -> float:
-    """Side of a block in metres: as the options say, else as large as leaves enough blocks to deal.
-
-    Parameters
-    ----------
-    facts : StoreFacts
-    options : SplitOptions
-    """
-    if options.block_m is not None:
-        return options.block_m
-    chip_m = facts.size_px * facts.spacing_m
-    dealt = [chip for chip in facts.chips if chip.event not in options.test_events]
-    sides = [chips * chip_m for chips in CHIPS_A_SIDE]
-    return next(
-        (side for side in sides if len({block_of(c, side) for c in dealt}) >= LEAST_BLOCKS), sides[-1]
-    )
 
 
 def _too_near(facts: StoreFacts, split: IntArray, buffer_m: float) -> NDArray[np.bool_]:
