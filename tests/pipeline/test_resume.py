@@ -51,7 +51,7 @@ if any(word.endswith(".safetensors") for word in sys.argv):
     from headscarp.predict import network
     torch.set_num_threads(1)
     network.BLOCKS_PX = ({side},)
-    network.FittedNetwork.score = told("score", network.FittedNetwork.score)
+    network.FittedNetwork.score_inside = told("score", network.FittedNetwork.score_inside)
 main()
 """
 
