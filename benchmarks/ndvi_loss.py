@@ -24,7 +24,7 @@ from headscarp.run_folder import RUN_JSON
 from headscarp.validation import read_validation
 
 CONFIG = Path(__file__).with_suffix(".yaml")
-NETWORK = "unet"
+NETWORK, BESIDE = "unet", "fusion"
 
 
 def main() -> None:
@@ -62,7 +62,9 @@ def mapped_by_loss(
 
     best = read_validation(once(out / "validation" / place, METRICS_JSON, choose)).threshold
     run = once(out / "runs" / place, RUN_JSON, mapping(test, {**options, "polygons.threshold": best}))
-    return once(out / "evaluations" / place, METRICS_JSON, evaluating(run, test, name, seed))
+    # NDVI fills isolated gaps of the radar: without the other, differences would not be of one ground
+    judge = evaluating(run, test, name, seed, {BESIDE: out / "runs" / BESIDE})
+    return once(out / "evaluations" / place, METRICS_JSON, judge)
 
 
 if __name__ == "__main__":

@@ -130,9 +130,16 @@ def mapping(event: Path, overrides: dict[str, Any]) -> Callable[[Path], Any]:
     return lambda folder: hs.run_map(hs.load_options(None, {"scenes": [event], **overrides}), folder)
 
 
-def evaluating(run: Path, event: Path, name: str, seed: int | None) -> Callable[[Path], Any]:
-    """Evaluate a run against the truth of its event into a folder."""
-    ground = {"prediction": run, "truth": [event / "inventory.gpkg"], "event": event.name}
+def evaluating(
+    run: Path, event: Path, name: str, seed: int | None, beside: dict[str, Path] | None = None
+) -> Callable[[Path], Any]:
+    """Evaluate a run against the truth of its event into a folder, where runs beside it have values, too."""
+    ground = {
+        "prediction": run,
+        "truth": [event / "inventory.gpkg"],
+        "event": event.name,
+        "baselines": beside or {},
+    }
     values = {"grounds": [ground], "name": name, "seed": seed}
     return lambda folder: run_evaluate(load(EvaluateOptions, None, values), folder)
 

@@ -293,7 +293,7 @@ def test_it_is_taken_up_where_it_stopped(
 def test_the_split_is_drawn_kept_and_read(event: dict[str, Any], tmp_path: Path) -> None:
     store = make_chips([options(event)], CUT, tmp_path / "s.zarr")
     # the one landslide lies in one chip or two: a seed that leaves it to the training
-    given = SplitOptions(method="blocks", block_m=640.0, shares=(0.75, 0.25, 0.0))
+    given = SplitOptions(method="blocks", block_m=640.0, buffer_m=0.0, shares=(0.75, 0.25, 0.0))
     split = choose_split(store, given)
     path = tmp_path / SPLIT_JSON
     keep_split(path, split)

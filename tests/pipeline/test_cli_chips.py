@@ -119,7 +119,7 @@ def test_the_command_writes_a_store_and_a_split_that_the_audit_reads(
         tmp_path / "c.yaml",
         events=[{"scenes": [str(folder)]}],
         chips={"size_px": 32, "stride_px": 32},
-        split={"block_m": 1280.0, "shares": [0.75, 0.25, 0.0]},
+        split={"block_m": 1280.0, "buffer_m": 0, "shares": [0.75, 0.25, 0.0]},
     )
     out = tmp_path / "chips" / "store.zarr"
     assert headscarp(monkeypatch, "chips", "--config", config, "--out", out) == 0

@@ -60,7 +60,11 @@ def test_a_dry_run_lists_the_cells(
         capsys, monkeypatch, "study", "sar2ndvi", "--preset", "small", "--out", str(out), "--dry-run"
     )
     options = load(Sar2NdviOptions, study_file("sar2ndvi", None, "small"))
-    assert (code, len(told.splitlines())) == (0, len(plan_cells(options)))
+    *cells, summed = told.splitlines()
+    assert (code, len(cells)) == (0, len(plan_cells(options)))
+    assert (
+        summed == f"{len(cells)} cells, {len(cells)} not done; time is known once a cell of each row is done"
+    )
     assert "window_29-seed2: waiting" in told
     code, told = run(
         capsys,

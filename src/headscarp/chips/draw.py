@@ -258,7 +258,7 @@ def _refuse_unusable(facts: StoreFacts, options: SplitOptions, split: IntArray) 
             "landslide pixels in the training chips",
             f"none in {int((split == TRAIN).sum())} training chips ({px.sum()} in all {len(split)} chips)",
             "a network that never sees a landslide learns to find none",
-            "check that the inventory is of this event and ground, or draw another split",
+            "check that the inventory is of this ground, lower split.buffer_m, or draw another split",
         )
 
 
