@@ -9,17 +9,12 @@ threshold, and then the test event. Prints the table of ``headscarp compare``.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from benchmarks.trained import CHECKPOINT, detected, evaluating, mapping, once, simulated, trained
+from benchmarks.trained import CHECKPOINT, begin, evaluating, mapping, once, print_comparison, trained
 from headscarp.evaluate.files import METRICS_JSON
-from headscarp.pipeline.evaluate.compare import run_compare
-from headscarp.pipeline.evaluate.table import compared_rows, difference_rows, markdown
 from headscarp.run_folder import RUN_JSON
 from headscarp.validation import read_validation
 
@@ -29,25 +24,15 @@ NETWORK, BESIDE = "unet", "fusion"
 
 def main() -> None:
     """Simulate, train, map, evaluate, compare, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="where everything is kept")
-    parser.add_argument("--config", type=Path, default=CONFIG)
-    given = parser.parse_args()
-    plan: dict[str, Any] = yaml.safe_load(given.config.read_text(encoding="utf-8"))
-    out: Path = given.out
-    seeds = [*plan["train_seeds"], plan["validation_seed"], plan["test_seed"]]
-    events = {seed: simulated(out, seed, plan["size_px"]) for seed in seeds}
-    chosen, test = events[plan["validation_seed"]], events[plan["test_seed"]]
-    folders = [detected(out, name, chosen, test) for name in plan["detectors"]]
+    plan, out, events, detections = begin(str(__doc__), CONFIG)
+    chosen, test, folders = events[plan["validation_seed"]], events[plan["test_seed"]], list(detections)
     for seed in plan["seeds"]:
         folder, record = trained(out, NETWORK, seed, plan, events)
         sys.stdout.write(f"NDVI of validation chips, seed {seed}: {record.metrics}\n")
         for name, with_backscatter in (("ndvi-loss", False), ("ndvi-loss and backscatter", True)):
             options = {"detect.detector": folder / CHECKPOINT, "detect.with_backscatter": with_backscatter}
             folders.append(mapped_by_loss(out, name, seed, options, chosen, test))
-    comparison = run_compare(folders, out / "comparison_ndvi_loss", overwrite=True)
-    sys.stdout.write(markdown(compared_rows(comparison)) + "\n")
-    sys.stdout.write(markdown(difference_rows(comparison)) + "\n")
+    print_comparison(folders, out / "comparison_ndvi_loss")
 
 
 def mapped_by_loss(

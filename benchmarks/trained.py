@@ -13,7 +13,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -33,30 +33,49 @@ CONFIG = Path(__file__).with_suffix(".yaml")
 CHECKPOINT = "best.safetensors"
 
 
+class Begun(NamedTuple):
+    """A comparison as far as it needs no network."""
+
+    plan: dict[str, Any]
+    out: Path
+    events: dict[int, Path]
+    """Folders by seed."""
+    detected: list[Path]
+    """Evaluations of the detectors on the test event."""
+
+
 def main() -> None:
     """Simulate, train, map, evaluate, compare, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    plan, out, events, detections = begin(str(__doc__), CONFIG)
+    test, folders, trainings = events[plan["test_seed"]], list(detections), []
+    for name in plan["networks"]:
+        for seed in plan["seeds"]:
+            folder, record = trained(out, name, seed, plan, events)
+            trainings.append(record)
+            folders.append(mapped_by_network(out, name, seed, folder / CHECKPOINT, test))
+    print_comparison(folders, out / "comparison")
+    sys.stdout.write(markdown(training_rows(trainings)))
+
+
+def begin(description: str, config: Path) -> Begun:
+    """Read arguments and plan, simulate the events, map and evaluate by the detectors."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, required=True, help="where everything is kept")
-    parser.add_argument("--config", type=Path, default=CONFIG)
+    parser.add_argument("--config", type=Path, default=config)
     given = parser.parse_args()
     plan: dict[str, Any] = yaml.safe_load(given.config.read_text(encoding="utf-8"))
     out: Path = given.out
     seeds = [*plan["train_seeds"], plan["validation_seed"], plan["test_seed"]]
     events = {seed: simulated(out, seed, plan["size_px"]) for seed in seeds}
     chosen, test = events[plan["validation_seed"]], events[plan["test_seed"]]
-    folders = [detected(out, name, chosen, test) for name in plan["detectors"]]
-    trainings = []
-    for name in plan["networks"]:
-        for seed in plan["seeds"]:
-            folder, record = trained(out, name, seed, plan, events)
-            trainings.append(record)
-            folders.append(mapped_by_network(out, name, seed, folder / CHECKPOINT, test))
-    networks = folders[len(plan["detectors"]) :]
-    comparison = run_compare(folders, out / "comparison", overwrite=True)
+    return Begun(plan, out, events, [detected(out, name, chosen, test) for name in plan["detectors"]])
+
+
+def print_comparison(folders: list[Path], out: Path) -> None:
+    """Compare evaluations into a folder and print its tables."""
+    comparison = run_compare(folders, out, overwrite=True)
     sys.stdout.write(markdown(compared_rows(comparison)) + "\n")
-    if networks:
-        sys.stdout.write(markdown(difference_rows(comparison)) + "\n")
-    sys.stdout.write(markdown(training_rows(trainings)))
+    sys.stdout.write(markdown(difference_rows(comparison)) + "\n")
 
 
 def simulated(out: Path, seed: int, size_px: int) -> Path:
@@ -87,10 +106,8 @@ def trained(
     entries = [{"scenes": [str(event.resolve())]} for event in (*training, validation)]
     config.write_text(yaml.safe_dump({**plan["options"], "events": entries}), encoding="utf-8")
     record = run_train(load_chips_options(TrainOptions, config, overrides), folder)
-    best = (
-        next(iter(record.metrics.items()), ("", None)) if record.best_f1 is None else ("F1", record.best_f1)
-    )
-    sys.stderr.write(f"{name} seed {seed}: {best[0]} {best[1]} at epoch {record.best_epoch}\n")
+    best = record.best
+    sys.stderr.write(f"{name} seed {seed}: {best.name} {best.value} at epoch {record.best_epoch}\n")
     return folder, record
 
 

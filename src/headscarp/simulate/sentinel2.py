@@ -23,15 +23,13 @@ from odc.geo.xr import xr_coords
 from scipy.special import ndtr
 
 from headscarp.ingest.ndvi import SceneClass
-from headscarp.ingest.sen12.patch import HEIGHT, LABEL, S2_BANDS, SCL
+from headscarp.ingest.sen12.patch import HEIGHT, LABEL, QUANTIFICATION, S2_BANDS, SCL
 from headscarp.simulate.event import SimulatedEvent
 from headscarp.simulate.fields import Field, generator, regional_noise
 from headscarp.simulate.ground import LandCover
 
 REVISIT_DAYS, FIRST_AFTER_DAYS = 10, 4
 """Days between images, and from the event to the first after it; the last before it is six days old."""
-QUANTIFICATION = 10000.0
-"""Digital numbers of a reflectance of 1; no offset is added."""
 SOIL_NDVI, VEGETATION_NDVI = 0.1, 0.85
 CLEAR_DAYS = 0.4
 """Share of dates without a cloud; the others have any share of clouds."""

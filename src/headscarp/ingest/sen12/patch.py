@@ -36,6 +36,8 @@ from headscarp.ingest.sen12.values import label_of_mask, nodata_to_nan, once, po
 from headscarp.ingest.sen12landslides import PATCH_PX, SPACING_M
 
 S1_BANDS = ("VV", "VH")
+QUANTIFICATION = 10000.0
+"""Digital numbers of a reflectance of 1."""
 S2_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 SCL, MASK, DEM = "SCL", "MASK", "DEM"
 LABEL, HEIGHT = "label", "height_m"

@@ -28,13 +28,11 @@ from headscarp.features.sets import FeatureSet
 from headscarp.ingest.ndvi import SceneClass, ndvi_of
 from headscarp.ingest.sen12.facts import PatchError
 from headscarp.ingest.sen12.folder import Patches
-from headscarp.ingest.sen12.patch import S2_BANDS, SCL
+from headscarp.ingest.sen12.patch import QUANTIFICATION, S2_BANDS, SCL
 
 S2 = "s2"
 Side = Literal["pre", "post"]
 RED, NIR = "B04", "B08"
-QUANTIFICATION = 10000.0
-"""Digital numbers of a reflectance of 1."""
 S2_CHANNELS = tuple(
     f"{RASTER}s2_{name}_{side}" for side in ("pre", "post") for name in ("ndvi", "b04", "b08", "b11")
 )
