@@ -20,7 +20,7 @@ from headscarp.features.sets import feature_set
 from headscarp.grid import WGS84
 from headscarp.predict.ground import HeldGround
 from headscarp.simulate.land.site import NORTH_M, WEST_M
-from headscarp.studies.cells import SkippedError
+from headscarp.studies.cells import CELLS, CellRecord, SkippedError
 from headscarp.studies.key import KEY_JSON, claim_study
 from headscarp.studies.pan_shi.check import check_study, differing_images
 from headscarp.studies.pan_shi.estimate import chips_of
@@ -295,9 +295,24 @@ def test_a_dry_run_prints_cells_and_time(tmp_path: Path, monkeypatch: pytest.Mon
     assert found.exit_code == 0
     assert "3 cells, 3 trainings" in found.output
     # 65 chips train and 16 choose in 30 epochs, 221 are mapped; those that are not trained on cost a third
-    hours = 3 * (0.5 * (65 + 16 / 3) * 30 + 0.5 * (140 + 81) / 3 + 140 * 128**2 * 30e-6) / 3600
+    hours = 3 * (0.5 * (65 + 16 / 3) * 30 + 0.5 * (140 + 81) / 3 + 140 * 128**2 * 8e-6) / 3600
     assert f"at most {hours:.2g} hours" in found.output
+    assert "by the cells that are done" not in found.output
     assert not (tmp_path / "o").exists()
+
+
+def test_a_dry_run_goes_by_the_cells_that_are_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headscarp.studies.pan_shi.estimate.seconds_a_chip", lambda *_: 0.5)
+    options = load_study(study_file("pan_shi", None, "small"))
+    done = next(cell for cell in plan_cells(options) if cell.name == "hokkaido_twin-group_1-blocks-seed0")
+    record = CellRecord(name=done.name, values=dict(done.values), state="done", seconds=90.0)
+    folder = tmp_path / "o" / CELLS / done.name
+    folder.mkdir(parents=True)
+    (folder / "cell.json").write_text(record.model_dump_json())
+    command = ["study", "pan-shi", "--preset", "small", "--out", str(tmp_path / "o"), "--dry-run"]
+    found = RUN.invoke(app, [*command, "--only", "hokkaido_twin-group_1-blocks"])
+    assert "2 cells, 2 trainings" in found.output
+    assert "by the cells that are done: about 3 minutes of one process" in found.output
 
 
 def test_presets_are_options_without_defaults_written_twice() -> None:

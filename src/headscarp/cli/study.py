@@ -108,19 +108,19 @@ def _tell_event(own: EventCheck) -> None:
 
 def _dry_run(options: PanShiOptions, only: list[str], folder: Path) -> None:
     """Print every cell with its state, trainings and hours, and the sum of what is not done."""
-    from headscarp.studies.cells import CELLS, read_cells, select
+    from headscarp.studies.cells import CELLS, minutes_left, read_cells, select
     from headscarp.studies.pan_shi.estimate import estimate_cells
     from headscarp.studies.pan_shi.plan import plan_cells
 
     cells = select(plan_cells(options), only)
-    states = [record.state for record in read_cells(cells, folder / CELLS)]
+    records = read_cells(cells, folder / CELLS)
     table = Table(box=None, pad_edge=False)
     for title in ("cell", "state", "trainings", "minutes at most"):
         table.add_column(title, justify="left" if title in ("cell", "state") else "right", overflow="fold")
     waiting = []
-    for own, state in zip(estimate_cells(options, cells), states, strict=True):
-        table.add_row(own.cell.name, state, str(own.trainings), f"{MINUTES_AN_HOUR * own.hours:.1f}")
-        waiting += [own] if state != "done" else []
+    for own, record in zip(estimate_cells(options, cells), records, strict=True):
+        table.add_row(own.cell.name, record.state, str(own.trainings), f"{MINUTES_AN_HOUR * own.hours:.1f}")
+        waiting += [own] if record.state != "done" else []
     out_console.print(table, highlight=False)
     trainings, hours = sum(own.trainings for own in waiting), sum(own.hours for own in waiting)
     say(
@@ -129,3 +129,6 @@ def _dry_run(options: PanShiOptions, only: list[str], folder: Path) -> None:
         f"it is now, if each training runs all its {options.train.epochs} epochs; simulating twins comes "
         "on top"
     )
+    minutes = minutes_left(records, "row")
+    if waiting and minutes is not None:
+        say(f"by the cells that are done: about {minutes:.0f} minutes of one process")
