@@ -91,6 +91,17 @@ def test_an_isolated_pixel_takes_the_mean_of_its_neighbours() -> None:
     np.testing.assert_array_equal(filled[kept], power[kept])
 
 
+def test_a_gap_is_filled_in_linear_power() -> None:
+    change = made_change()
+    change["change_db"].values[:, 0, 5, 6] = np.nan
+    around = [
+        naive_power(change, "pre", 0, i, j) for i in (4, 5, 6) for j in (5, 6, 7) if (i, j) != (5, 6)
+    ]
+    wanted_db = 10 * np.log10(np.mean(around))
+    assert composite_db(change, "pre", "VV")[5, 6] == pytest.approx(wanted_db, abs=1e-4)
+    assert wanted_db != pytest.approx(np.mean(10 * np.log10(around)), abs=0.01), "a mean of decibels differs"
+
+
 def test_what_is_not_isolated_stays_unknown() -> None:
     block = holes(*((i, j) for i in (2, 3, 4) for j in (2, 3, 4)))
     filled = fill_isolated(block)

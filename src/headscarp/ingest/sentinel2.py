@@ -143,17 +143,16 @@ def _stac_offsets(assets: Mapping[str, Mapping[str, Any]]) -> list[float]:
 
 
 def _product(path: Path, found: list[Path], offset: float, acquired: str | None) -> Product:
-    """Bands by their names, the 10 m ones first; scene classes are never finer than 20 m."""
-    files = {role: _named(found, names[0], role == "classes") for role, names in _BANDS.items()}
+    """Bands by their names; of several resolutions the finest, which sorts first: 10m, 20m, 60m."""
+    files = {role: _named(found, names[0]) for role, names in _BANDS.items()}
     _refuse_missing(path, files)
     known = {role: file for role, file in files.items() if file is not None}
     return Product(path, **known, offset=offset, acquired=parse_time(acquired))
 
 
-def _named(found: list[Path], band: str, coarse: bool) -> Path | None:
-    own = [file for file in found if band in file.stem and file.suffix.lower() in _SUFFIXES]
-    wanted = [file for file in own if ("20m" if coarse else "10m") in file.stem]
-    return next(iter(wanted or own), None)
+def _named(found: list[Path], band: str) -> Path | None:
+    own = (file for file in found if band in file.stem and file.suffix.lower() in _SUFFIXES)
+    return next(own, None)
 
 
 def parse_time(text: str | None) -> datetime | None:
