@@ -94,9 +94,7 @@ def test_an_isolated_pixel_takes_the_mean_of_its_neighbours() -> None:
 def test_a_gap_is_filled_in_linear_power() -> None:
     change = made_change()
     change["change_db"].values[:, 0, 5, 6] = np.nan
-    around = [
-        naive_power(change, "pre", 0, i, j) for i in (4, 5, 6) for j in (5, 6, 7) if (i, j) != (5, 6)
-    ]
+    around = [naive_power(change, "pre", 0, i, j) for i in (4, 5, 6) for j in (5, 6, 7) if (i, j) != (5, 6)]
     wanted_db = 10 * np.log10(np.mean(around))
     assert composite_db(change, "pre", "VV")[5, 6] == pytest.approx(wanted_db, abs=1e-4)
     assert wanted_db != pytest.approx(np.mean(10 * np.log10(around)), abs=0.01), "a mean of decibels differs"
