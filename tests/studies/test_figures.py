@@ -133,4 +133,4 @@ def test_differences_are_told_in_their_cells() -> None:
     marks = np.array([["", "*"], ["*", ""]])
     draw_differences(axes, ["a", "b"], values, marks, "F1")
     told = {(text.get_position()[0], text.get_position()[1]): text.get_text() for text in axes.texts}
-    assert told == {(1, 0): "+0.12*", (0, 1): "−0.12*"}
+    assert told == {(1, 0): "+.12*", (0, 1): "−.12*"}

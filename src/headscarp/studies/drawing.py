@@ -95,8 +95,8 @@ def draw_differences(
     for row, column in np.argwhere(np.isfinite(values)):
         value = values[row, column]
         light = "white" if abs(value) > 0.65 * largest else INK
-        text = f"{value:+.2f}{marks[row, column]}".replace("-", "−")
-        axes.text(column, row, text, ha="center", va="center", size=6.5, color=light)
+        text = f"{value:+.2f}".replace("0.", ".", 1).replace("-", "−")  # +.32: a dozen rows fit
+        axes.text(column, row, f"{text}{marks[row, column]}", ha="center", va="center", size=6.5, color=light)
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(labels)), labels)
     axes.tick_params(labelsize=7, colors=INK, length=0)
