@@ -183,6 +183,7 @@ def test_findings_tell_what_the_issue_asks_for() -> None:
         "6 September 2018",
         "855 km²",
         "7.3 × 10.0 m",
+        "does not tell the polarisations from the form",
     ):
         assert piece in told
     tables = f1_table(), percentage_table()

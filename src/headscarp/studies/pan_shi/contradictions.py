@@ -114,6 +114,7 @@ def findings(published: Published | None = None) -> list[Finding]:
         *_of_windows(source),
         *_of_images(source),
         *_of_pixels(source),
+        *_of_groups(),
         *_of_captions(),
     ]
 
@@ -242,6 +243,15 @@ def _of_pixels(source: Published) -> Iterator[Finding]:
         f"({km2 * across_m * along_m / source.pixel_m**2:.0f} km² in degrees)."
     )
     yield Finding("§3.1, §3.2", text)
+
+
+def _of_groups() -> Iterator[Finding]:
+    yield Finding(
+        "Table 1, §4",
+        "Group 4 against Groups 5 and 6 is said to be two polarisations against one. Group 4 looks at the "
+        "change between two images, Groups 5 and 6 at the images themselves, which also show what was there "
+        "before: the comparison does not tell the polarisations from the form of the input.",
+    )
 
 
 def _of_captions() -> Iterator[Finding]:
