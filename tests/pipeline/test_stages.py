@@ -115,16 +115,17 @@ def test_a_stage_records_its_seconds_and_its_peak_memory() -> None:
     stages = Stages()
     with stages.stage("small"):
         time.sleep(0.12)
-    held = psutil.Process().memory_info().rss / MEGABYTE
     with stages.stage("large"):
         block = np.ones(25_000_000)  # 200 MB, given back before the stage ends
+        held = psutil.Process().memory_info().rss / MEGABYTE
         time.sleep(0.2)
         del block
     small, large = stages.records
     assert (small.name, large.name) == ("small", "large")
     assert small.seconds >= 0.12
     assert large.seconds >= 0.2
-    assert large.peak_memory_mb >= held + 150
+    # the system may take pages of earlier tests meanwhile, but no half of the block
+    assert large.peak_memory_mb >= held - 100
 
 
 def test_even_an_instant_stage_has_a_peak() -> None:
