@@ -18,6 +18,7 @@ from rasterio import Affine
 from rasterio.windows import Window
 from scipy.special import gammaincinv
 
+from headscarp.run_folder import block_cache
 from headscarp.simulate.land.site import NORTH_M, WEST_M, generated_crs
 from headscarp.simulate.radar.passes import ORBITS, passes_of
 
@@ -30,8 +31,6 @@ TILE_PX = 512
 LEVELS = 32
 LOOKS = 12.0
 MEAN_GAMMA0 = {"VV": 0.1, "VH": 0.03}
-GDAL_CACHE_MIB = 64
-"""Blocks that GDAL keeps; its default, a twentieth of the machine's memory, would blur a measurement."""
 
 
 def write_stack(folder: Path, size_px: int, dates: int, corner_px: int = 0) -> None:
@@ -59,7 +58,7 @@ def write_speckled(path: Path, size_px: int, corner_px: int, rng: np.random.Gene
     """Write one scene, a row of tiles at a time."""
     levels = np.stack([gamma_levels(mean) for mean in MEAN_GAMMA0.values()])
     with (
-        rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MIB),
+        block_cache(),
         rasterio.open(path, "w", **_profile(size_px, corner_px)) as scene,
     ):
         scene.descriptions = tuple(MEAN_GAMMA0)

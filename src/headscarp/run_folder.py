@@ -34,6 +34,23 @@ OBSERVABLE = "observable.tif"
 LANDSLIDES = "landslides.gpkg"
 LANDSLIDES_GEOJSON = "landslides.geojson"
 LAYER = "landslides"
+CACHE_BYTES = 64 * 2**20
+"""Blocks of rasters that GDAL keeps, whatever the machine's memory; its default is a twentieth of it."""
+
+
+def block_cache() -> rasterio.Env:
+    """Bound what GDAL keeps of rasters, from here on.
+
+    Where GDAL's ``GDAL_CACHEMAX`` means megabytes, rasterio takes a number for **bytes**: of 64 no
+    block would be kept, and each row of a smaller picture would unpack its blocks anew.
+
+    Examples
+    --------
+    >>> with block_cache() as options:
+    ...     rasterio.env.getenv()["GDAL_CACHEMAX"]
+    67108864
+    """
+    return rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, floor
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from headscarp.errors import GridError
 from headscarp.grid import expand
 from headscarp.ingest.raster import Source, bounds_in, read_converted, read_header, readable
 
-RELIEF_PX, RELIEF_MARGIN = 2000, 1.1
-"""Side of the sample that relief is told from, and what is added to it."""
+STRIP_ROWS = 512
+"""Rows of a DEM that are looked at together."""
 
 
 def read_height(path: Path, geobox: GeoBox) -> NDArray[np.float32]:
@@ -56,22 +57,31 @@ def read_relief(path: Path, geobox: GeoBox) -> float:
     Returns
     -------
     float
-        From at most about 2000 × 2000 heights, a tenth more, for the peaks that stand between them.
+        Of every height there is, a strip of rows at a time.
     """
     header = read_header(path)
     source = header.geobox
     left, bottom, right, top = bounds_in(expand(geobox, max(geobox.shape)), source.crs)
+    low, high = np.inf, -np.inf
     with readable(path), rasterio.open(path) as dataset:
         whole = Window(0, 0, dataset.width, dataset.height)
         window = from_bounds(left, bottom, right, top, source.transform)
         if not window_overlaps(window, whole):
             return 0.0
-        near = window.intersection(whole)
-        step = max(1.0, max(near.width, near.height) / RELIEF_PX)
-        shape = (max(1, round(near.height / step)), max(1, round(near.width / step)))
-        heights = dataset.read(1, window=near, out_shape=shape, masked=True).compressed()
-    finite = heights[np.isfinite(heights)]
-    return float(np.ptp(finite)) * RELIEF_MARGIN if finite.size else 0.0
+        (first, last), (west, east) = _whole_pixels(window.intersection(whole))
+        for row in range(first, last, STRIP_ROWS):
+            strip = Window.from_slices((row, min(row + STRIP_ROWS, last)), (west, east))
+            heights = dataset.read(1, window=strip, masked=True).compressed()
+            known = heights[np.isfinite(heights)]
+            if known.size:
+                low, high = min(low, float(known.min())), max(high, float(known.max()))
+    return max(high - low, 0.0)
+
+
+def _whole_pixels(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last row, first and last column that a window touches, as slices count."""
+    (top, bottom), (left, right) = window.toranges()
+    return (floor(top), ceil(bottom)), (floor(left), ceil(right))
 
 
 def check_dem(path: Path, geobox: GeoBox) -> None:

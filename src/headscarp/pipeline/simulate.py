@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from pyproj import CRS
 
@@ -14,8 +13,8 @@ from headscarp import __version__
 from headscarp.geometry.visibility import is_layover, is_shadow
 from headscarp.grid import crs_wkt
 from headscarp.pipeline.provenance import source_commit
-from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
-from headscarp.run_folder import staged_folder
+from headscarp.pipeline.stages import Progress, Stages, silent
+from headscarp.run_folder import block_cache, staged_folder
 from headscarp.simulate.event import SimulatedEvent, simulate_event
 from headscarp.simulate.figure import draw_event
 from headscarp.simulate.ground import LandCover
@@ -79,7 +78,7 @@ def run_simulate(
         progress("ground", told, steps)
         told += 1
 
-    with staged_folder(out, overwrite, SIMULATION_JSON) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
+    with staged_folder(out, overwrite, SIMULATION_JSON) as folder, block_cache():
         event = simulate_event(options, step)
         progress("ground", steps, steps)
         (folder / SCENES).mkdir()

@@ -21,7 +21,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MEGABYTE = 1e6
-GDAL_CACHE_MB = 64
 _SAMPLE_S = 0.05
 _QUEUE_PER_WORKER = 2
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 
 from headscarp.record import RunRecord
@@ -43,6 +42,7 @@ from headscarp.report.rasters import (
     read_post_counts,
     read_view,
 )
+from headscarp.run_folder import block_cache
 
 _PICTURES_BYTES = 3_000_000
 """All pictures of the map together; the page stays below about 4 MB."""
@@ -50,7 +50,6 @@ _SIDES_PX = ((1200, 800, 460), (960, 640, 380), (720, 480, 300), (480, 320, 200)
 """Longer side of the only picture, of the overview and of an island, from fine to coarse."""
 _SIDE_UNITS, _TALL_UNITS, _ISLAND_UNITS = 1060.0, 640.0, 520.0
 """Longer side of a map, of a narrow overview and of an island on the page, in CSS pixels."""
-_CACHE_MB = 64
 _LETTERS = "ABCDEF"
 
 
@@ -291,7 +290,7 @@ def read_map(folder: Path, record: RunRecord, landslides: Sequence[Landslide]) -
     MapView
         One panel, or an overview and a panel an island where islands lie far apart.
     """
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
+    with block_cache():
         grid = read_grid(folder / "probability.tif")
         observed = read_observed(folder, record.polarizations)
         extents = (observed_extent(observed, grid.shape), find_islands(observed, grid.shape))

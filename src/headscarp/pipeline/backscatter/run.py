@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import rasterio
-
 from headscarp import __version__
 from headscarp.backscatter.correct import Image
 from headscarp.backscatter.measurement import Subset, refuse_empty, write_subset
@@ -35,8 +33,8 @@ from headscarp.pipeline.backscatter.finished import (
 from headscarp.pipeline.backscatter.plan import Pass, Plan, Slice, make_plan
 from headscarp.pipeline.backscatter.write import GEOMETRY, Sums, tag_pass, write_pass
 from headscarp.pipeline.provenance import command_line, source_commit
-from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
-from headscarp.run_folder import staged_folder
+from headscarp.pipeline.stages import Progress, Stages, silent
+from headscarp.run_folder import block_cache, staged_folder
 from headscarp.vocabulary import Polarization
 
 BLOCK_PX = 512
@@ -91,7 +89,7 @@ def run_backscatter(
     """
     stages, place = Stages(progress), out.resolve()
     work = place.with_name(f".{place.name}.backscatter-work")
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB), staged_folder(out, overwrite, BACKSCATTER_JSON) as folder:
+    with block_cache(), staged_folder(out, overwrite, BACKSCATTER_JSON) as folder:
         with stages.stage("plan"):
             plan = make_plan(options)
         record, done = _record(plan, options), []

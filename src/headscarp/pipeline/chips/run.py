@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import rasterio
-
 from headscarp import __version__
 from headscarp.chips.draw import draw_split, split_places
 from headscarp.chips.options import CutOptions, SplitOptions
@@ -19,7 +17,8 @@ from headscarp.config import ChipEventOptions
 from headscarp.errors import OptionsError, OutputError
 from headscarp.pipeline.chips.cut import cut_region, regions_with_data
 from headscarp.pipeline.chips.prepare import PreparedEvent, prepare_event, refuse_mixed
-from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
+from headscarp.pipeline.stages import Progress, Stages, silent
+from headscarp.run_folder import block_cache
 from headscarp.split import SplitFile, read_split, split_json, write_split
 
 SPLIT_JSON = "split.json"
@@ -74,7 +73,7 @@ def make_chips(
             "give events: [{scenes: [FOLDER]}]",
         )
     stages = Stages(progress)
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
+    with block_cache():
         prepared = [prepare_event(event, cut, stages) for event in events]
         refuse_mixed(prepared, cut.feature_set)
         key = store_key(prepared, cut)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 
 from headscarp.calibration import Calibration
 from headscarp.errors import OptionsError
@@ -47,9 +46,9 @@ from headscarp.pipeline.evaluate.write import (
     write_scored,
     write_table,
 )
-from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
+from headscarp.pipeline.stages import Progress, Stages, silent
 from headscarp.report.evaluation import write_evaluation_report
-from headscarp.run_folder import staged_folder
+from headscarp.run_folder import block_cache, staged_folder
 from headscarp.validation import Validation, read_validation
 
 BLOCK_BINS = 1024
@@ -103,7 +102,7 @@ def run_evaluate(
     stages = Stages(progress)
     with (
         staged_folder(out, overwrite, METRICS_JSON) as folder,
-        rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB),
+        block_cache(),
     ):
         task = prepare(options)
         sites = _lay_out(task, folder, stages)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
-import rasterio
 from pyproj import CRS
 
 from headscarp import __version__
@@ -33,8 +32,8 @@ from headscarp.inject.write import (
 from headscarp.pipeline.inject.ground import Planting, draw_planting, given_planting
 from headscarp.pipeline.map.plan import Assigned, Plan, make_plan
 from headscarp.pipeline.provenance import source_commit
-from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
-from headscarp.run_folder import staged_folder
+from headscarp.pipeline.stages import Progress, Stages, silent
+from headscarp.run_folder import block_cache, staged_folder
 from headscarp.scene import Scene, SceneFile
 from headscarp.vocabulary import Polarization, Role
 
@@ -89,7 +88,7 @@ def run_inject(
         On bad input; nothing is written then, and what stood there is untouched.
     """
     stages = Stages(progress)
-    with staged_folder(out, overwrite, INJECTION_JSON) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
+    with staged_folder(out, overwrite, INJECTION_JSON) as folder, block_cache():
         plant = options.inject
         shapes = None if plant.shapes is None or outlines is not None else read_shapes(plant.shapes)
         plan = make_plan(options.map_options())

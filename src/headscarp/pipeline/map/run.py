@@ -34,10 +34,10 @@ from headscarp.pipeline.map.resume import Tell, run_key, scratch_folder, tell_no
 from headscarp.pipeline.map.scores import kept_scores
 from headscarp.pipeline.map.tiles import Walk, walk_tiles
 from headscarp.pipeline.provenance import command_line, source_commit
-from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
+from headscarp.pipeline.stages import Progress, Stages, silent
 from headscarp.record import RunRecord
 from headscarp.report import write_report
-from headscarp.run_folder import refuse_taken, staged_folder, write_landslides, write_record
+from headscarp.run_folder import block_cache, refuse_taken, staged_folder, write_landslides, write_record
 
 _BISECTIONS = 12
 _LOWEST, _HIGHEST = 0.05, 0.999999
@@ -89,7 +89,7 @@ def run_map(
     """
     started, stages = datetime.now(UTC), Stages(progress)
     refuse_taken(out, overwrite)
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
+    with block_cache():
         method = stated_method(options)
         scenes = prepare_scenes(options, out, stages, tell)
         with stages.stage("plan"):

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 
 from headscarp import __version__
@@ -26,10 +25,17 @@ from headscarp.pipeline.ndvi.form import Formed, form_inputs_of, new_values
 from headscarp.pipeline.ndvi.picture import PICTURE_PX, draw_ndvi
 from headscarp.pipeline.ndvi.record import NdviInput, NdviRecord, NdviValues
 from headscarp.pipeline.provenance import command_line, source_commit
-from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
+from headscarp.pipeline.stages import Progress, Stages, silent
 from headscarp.predict.mosaic import predict_mosaic
 from headscarp.predict.values import ValuePredictor
-from headscarp.run_folder import RUN_JSON, RasterWriter, refuse_taken, staged_folder, write_atomically
+from headscarp.run_folder import (
+    RUN_JSON,
+    RasterWriter,
+    block_cache,
+    refuse_taken,
+    staged_folder,
+    write_atomically,
+)
 from headscarp.vocabulary import Role
 
 NDVI, UNCERTAINTY = "ndvi.tif", "uncertainty.tif"
@@ -70,7 +76,7 @@ def run_ndvi(
     started, stages = datetime.now(UTC), Stages(progress)
     refuse_taken(out, overwrite)
     predictor = _predictor(options)
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
+    with block_cache():
         with stages.stage("plan"):
             refuse_undeclared(predictor.features(options.ndvi.moment), options, "the map")
             plan = make_plan(options.map_options())

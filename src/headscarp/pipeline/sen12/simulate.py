@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import rasterio
 import xarray as xr
 from odc.geo.geobox import GeoBox
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,8 +20,8 @@ from headscarp.ingest.sen12.facts import ORBIT_STATES, Release
 from headscarp.ingest.sen12landslides import PATCH_PX, SENSORS, SPACING_M
 from headscarp.pipeline.sen12.options import PatchSimulateOptions
 from headscarp.pipeline.sen12.places import wanted_places
-from headscarp.pipeline.stages import GDAL_CACHE_MB, Progress, Stages, silent
-from headscarp.run_folder import staged_folder, write_atomically
+from headscarp.pipeline.stages import Progress, Stages, silent
+from headscarp.run_folder import block_cache, staged_folder, write_atomically
 from headscarp.simulate.event import SimulatedEvent, Step, simulate_event
 from headscarp.simulate.land.terrain import generate_height
 from headscarp.simulate.options import SimulateOptions
@@ -93,7 +92,7 @@ def simulate_patches(
         progress("ground", told, _STEPS)
         told += 1
 
-    with staged_folder(out, overwrite, RECORD_JSON) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
+    with staged_folder(out, overwrite, RECORD_JSON) as folder, block_cache():
         event = _event(places, options, step)
         progress("ground", _STEPS, _STEPS)
         found = {s: _write_sensor(event, folder, s, own, options, stages) for s, own in places.items()}

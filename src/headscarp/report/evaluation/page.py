@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import rasterio
 
 from headscarp.evaluate.files import REPORT
 from headscarp.evaluate.record import Evaluation
@@ -31,8 +30,8 @@ from headscarp.report.evaluation.tables import (
 from headscarp.report.evaluation.values import Method, methods_of
 from headscarp.report.evaluation.verdict import key_tiles, say_found, say_rivals
 from headscarp.report.wording import flatten, say_number, say_time
+from headscarp.run_folder import block_cache
 
-_CACHE_MB = 64
 _MOST_MAPS = 8
 """Maps embedded in the page; those of further grounds are files beside it."""
 
@@ -54,7 +53,7 @@ def write_evaluation_report(folder: Path) -> None:
     OutputError
         If one of the first two is missing, or not of this version.
     """
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
+    with block_cache():
         read = read_folder(folder)
         methods = methods_of(read.evaluation)
         pictures = {name: _write(folder, drawings) for name, drawings in _draw(read, methods).items()}
