@@ -30,7 +30,7 @@ def record(row: str, seed: int, rmse: float, kind: str = "network") -> CellRecor
         "bias": 0.001,
         "intervals": {"rmse": [rmse - 0.01, rmse + 0.01]},
         "chips": 9,
-        "strata": {"slope": {"0-5°": {"pixels": 1200, "rmse": 0.1, "mae": None, "bias": -0.01}}},
+        "strata": {"slope": {"0-5°": {"pixels": 1200, "rmse": rmse, "mae": None, "bias": -0.01}}},
     }
     figures |= {"training": {"seconds": 10.0}} if kind == "network" else {"training_s": 2.0}
     values: dict[str, str | int] = {"row": row, "kind": kind, "seed": seed}
@@ -91,4 +91,15 @@ def test_baselines_stand_beside_networks() -> None:
     assert [row[0] for row in table.rows] == ["linear", "window 11", "window 13"]
     assert table.rows[0][1] == "0.0900"
     assert table.rows[1][-3:] == ("3", "9", "10 ± 0")
-    assert strata_table(records[0]).rows == (("slope: 0-5°", "1,200", "0.1000", "—", "-0.0100"),)
+
+
+def test_errors_by_kind_of_ground_are_over_every_network_of_the_windows() -> None:
+    """Baselines and variants are left out; an error that one run lacks has no mean."""
+    records = [*window_records(0.02), record("linear", 0, 0.5, "baseline")]
+    table = strata_table(OPTIONS, records)
+    (row,) = table.rows
+    assert row[:3] == ("slope: 0-5°", "1,200", "6")
+    mean = np.mean([0.059, 0.06, 0.061, 0.079, 0.08, 0.081])
+    assert row[3].startswith(f"{mean:.4f} ± ")
+    assert row[4:] == ("0.0590", "0.0810", "—", "-0.0100 ± 0.0000")
+    assert strata_table(OPTIONS, records[-1:]).rows == ()

@@ -16,13 +16,12 @@ from headscarp.studies.sar2ndvi.options import Sar2NdviOptions
 from headscarp.studies.sar2ndvi.plan import plan_cells
 from headscarp.studies.sar2ndvi.tables import (
     comparison_table,
-    is_network,
     strata_table,
     table_1,
     verdicts,
 )
 from headscarp.studies.sar2ndvi.work import Sar2NdviWork
-from headscarp.studies.tables import Table, markdown_text, write_table
+from headscarp.studies.tables import markdown_text, write_table
 
 NAME = "sar2ndvi"
 TABLES, PICTURES, RESULTS = "tables", "figures", "results.md"
@@ -68,10 +67,7 @@ def run_sar2ndvi(
 
 def write_outputs(out: Path, options: Sar2NdviOptions, records: Sequence[CellRecord]) -> None:
     """Write tables, pictures and ``results.md`` from the cells that are done."""
-    tables: list[Table] = [table_1(options, records), comparison_table(options, records)]
-    networks = [record for record in records if is_network(record)]
-    if networks:
-        tables.append(strata_table(networks[0]))
+    tables = [make(options, records) for make in (table_1, comparison_table, strata_table)]
     for table in tables:
         write_table(out / TABLES, table)
     write_figures(out / PICTURES, out / CELLS, options, records)

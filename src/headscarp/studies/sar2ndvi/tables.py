@@ -97,15 +97,28 @@ def comparison_table(options: Sar2NdviOptions, records: Sequence[CellRecord]) ->
     return Table("comparison", caption, head, tuple(rows))
 
 
-def strata_table(record: CellRecord) -> Table:
-    """Errors of one run by kind of ground."""
-    head = ("Ground", "pixels", "RMSE", "MAE", "bias")
+def strata_table(options: Sar2NdviOptions, records: Sequence[CellRecord]) -> Table:
+    """Errors by kind of ground, over every network of the window study."""
+    head = ("Ground", "pixels", "runs", "RMSE", "lowest", "highest", "MAE", "bias")
+    runs = [one["strata"] for w in options.windows for one in figures_of_row(records, str(w))]
     rows = []
-    for kind, classes in record.figures["strata"].items():
-        for name, node in classes.items():
-            values = (number_text(node[figure], 4) for figure in ("rmse", "mae", "bias"))
-            rows.append((f"{kind}: {name}", f"{node['pixels']:,}", *values))
-    caption = f"Errors by kind of ground: {record.values['row']}, seed {record.values['seed']}"
+    for kind, classes in (runs[0] if runs else {}).items():
+        for name in classes:
+            nodes = [run[kind][name] for run in runs]
+            rmse = [node["rmse"] for node in nodes]
+            known = [value for value in rmse if value is not None]
+            rows.append(
+                (
+                    f"{kind}: {name}",
+                    f"{nodes[0]['pixels']:,}",
+                    str(len(nodes)),
+                    spread_text(rmse, 4),
+                    number_text(min(known, default=None), 4),
+                    number_text(max(known, default=None), 4),
+                    *(spread_text([node[figure] for node in nodes], 4) for figure in ("mae", "bias")),
+                )
+            )
+    caption = "Errors by kind of ground: mean ± standard deviation over the networks of all windows and seeds"
     return Table("strata", caption, head, tuple(rows))
 
 
