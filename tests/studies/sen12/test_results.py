@@ -13,6 +13,7 @@ import pytest
 from headscarp.ingest.sen12.folder import Refusal
 from headscarp.pipeline.sen12.report import PatchNote, report_of, write_patch_report
 from headscarp.studies.cells import CellRecord
+from headscarp.studies.sen12.figures import draw_overview
 from headscarp.studies.sen12.options import Sen12Options
 from headscarp.studies.sen12.readme import write_readme
 from headscarp.studies.sen12.results import row_of, write_results
@@ -95,6 +96,22 @@ def test_a_csv_and_a_json_for_each_model_and_a_master(tmp_path: Path, records: l
     assert stored["runs"][0]["figures"]["threshold"] == 0.3
 
 
+def test_one_picture_shows_every_run_of_every_model(tmp_path: Path, records: list[CellRecord]) -> None:
+    """A dot a run; a run without a figure has none; a split a panel."""
+    done = [*records[:3], record("vanilla_unet", "blocked", 0, 0.2)]
+    figure = draw_overview(done)
+    panels = figure.axes
+    assert [axes.get_title() for axes in panels] == ["official_asc", "blocked"]
+    dots = {
+        tuple(np.round(line.get_xdata(), 3))
+        for line in panels[0].lines
+        if line.get_marker() == "o" and len(line.get_xdata())
+    }
+    assert dots == {(0.4, 0.4), (0.3, 0.5), (0.4,)}
+    folder = write_results(tmp_path, Sen12Options(), done)
+    assert (folder / "Figures" / "overview.png").stat().st_size > 1000
+
+
 def test_a_row_says_precision_and_recall_of_its_own_place() -> None:
     made = record("m", "aligned", 0, 0.3)
     made.figures["at_threshold"] = made.figures["at_threshold"] | {"precision": 0.9}
@@ -109,8 +126,8 @@ def test_the_page_says_what_is_simulated_what_leaks_and_what_is_missing(
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "**Simulated** patches." in text
     assert "touches a training or validation patch" in text
-    assert "| vanilla_unet | 3 | 0.400 ± 0.000 | 0.400 ± 0.141 [0.100, 0.900] |" in text
-    assert "| log_ratio | 3 | 0.400 | — |" in text
+    assert "| vanilla_unet | 4 | 3 | 0.400 ± 0.000 | 0.400 ± 0.141 [0.100, 0.900] |" in text
+    assert "| log_ratio | — | 3 | 0.400 | — |" in text
     assert "`utae-official_asc-seed0`: failed, no patches" in text
     assert "3 done, 1 failed" in text
     assert "Inputs: Sentinel-1 alone." in text

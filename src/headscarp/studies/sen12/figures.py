@@ -1,4 +1,4 @@
-"""Pictures of a model on its test patches: precision and recall, the confusion matrix, what it drew."""
+"""Pictures of a model on its test patches, and one of every model: curves, outcomes, what it drew."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from headscarp.features.channels import FloatArray
 from headscarp.predict.chips import PredictedChip
 from headscarp.report.evaluation.drawing import FAINT, INK, PREDICTION, add_legend, dress, new_figure
 from headscarp.report.evaluation.palette import FALSE, HIT, MISSED, NOT_EVALUATED
-from headscarp.studies.cells import Cell
-from headscarp.studies.sen12.score import AT_HALF, AT_THRESHOLD, PatchCounts
+from headscarp.studies.cells import Cell, CellRecord
+from headscarp.studies.drawing import draw_spread
+from headscarp.studies.sen12.score import AT_HALF, AT_THRESHOLD, PR_AUC, PatchCounts
 
 PR_PNG, CONFUSION_PNG, EXAMPLES_PNG = "pr_curve.png", "confusion_matrix.png", "examples.png"
+OVERVIEW_PNG = "overview.png"
 EXAMPLES = 6
 """Patches shown: half of them with the most hits, half with the most errors."""
 _OUTCOMES = {"hit": HIT, "missed": MISSED, "false alarm": FALSE, "left out": NOT_EVALUATED}
@@ -59,6 +61,35 @@ def write_figures(
     shown = choose_examples(counts)
     looks = [background(store, places[number]) for number in shown]
     draw_examples([chips[number] for number in shown], looks, title, threshold).savefig(folder / EXAMPLES_PNG)
+
+
+def draw_overview(records: Sequence[CellRecord]) -> Figure:
+    """Every model on every split: PR-AUC and Dice of each run as dots, their means as strokes.
+
+    Parameters
+    ----------
+    records : sequence of CellRecord
+        Those that are done, one at least.
+    """
+    models = list(dict.fromkeys(str(record.values["model"]) for record in records))
+    splits = list(dict.fromkeys(str(record.values["split"]) for record in records))
+    figure = new_figure(3.0 * len(splits) + 1.0, 0.45 * len(models) + 1.2)
+    for axes, split in zip(np.ravel(figure.subplots(1, len(splits), sharey=True)), splits, strict=True):
+        runs = [
+            [r.figures for r in records if (r.values["model"], r.values["split"]) == (model, split)]
+            for model in models
+        ]
+        of_runs = {
+            "PR-AUC": [[one[PR_AUC] for one in own] for own in runs],
+            "Dice at threshold": [[one[AT_THRESHOLD]["dice"] for one in own] for own in runs],
+        }
+        known = {
+            name: [[np.nan if value is None else value for value in own] for own in rows]
+            for name, rows in of_runs.items()
+        }
+        draw_spread(axes, models, known, split)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    return figure
 
 
 def draw_precision_recall(counts: PatchCounts, title: str) -> Figure:

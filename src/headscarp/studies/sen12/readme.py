@@ -9,8 +9,10 @@ from typing import Any
 from headscarp.evaluate.intervals import seed_spread
 from headscarp.run_folder import write_atomically
 from headscarp.studies.cells import CellRecord, counts
+from headscarp.studies.sen12.figures import OVERVIEW_PNG
 from headscarp.studies.sen12.grounds import Grounds
 from headscarp.studies.sen12.options import Sen12Options
+from headscarp.studies.sen12.plan import BASELINE
 from headscarp.studies.sen12.score import AT_HALF, AT_THRESHOLD, PR_AUC
 
 README = "README.md"
@@ -62,6 +64,8 @@ def write_readme(folder: Path, options: Sen12Options, records: Sequence[CellReco
         f"Runs: {state}. Machine-readable: `benchmarks/`; pictures: `Figures/`.",
     ]
     done = [record for record in records if record.state == "done"]
+    if done:
+        parts.append(f"![PR-AUC and Dice of every run, by model and split](Figures/{OVERVIEW_PNG})")
     for split in options.splits:
         own = [record for record in done if record.values["split"] == split]
         if own:
@@ -91,13 +95,16 @@ def inputs_text(options: Sen12Options) -> str:
 
 
 def split_table(records: Sequence[CellRecord]) -> str:
-    """Markdown table of a split, a row for each model."""
-    head = ["model", "patches", *(title for title, _ in COLUMNS)]
+    """Markdown table of a split, a row for each model; patches are means over folds."""
+    head = ["model", "trained on", "tested on", *(title for title, _ in COLUMNS)]
     lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
     for model in dict.fromkeys(str(record.values["model"]) for record in records):
         own = [record.figures for record in records if record.values["model"] == model]
-        tested = sum(figures["patches"]["test"] for figures in own) // len(own)
-        cells = [model, str(tested), *(cell_text(own, path) for _, path in COLUMNS)]
+        trained, tested = (
+            f"{sum(figures['patches'][part] for figures in own) / len(own):.0f}" for part in ("train", "test")
+        )
+        counted = ("—" if model == BASELINE else trained, tested)
+        cells = [model, *counted, *(cell_text(own, path) for _, path in COLUMNS)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

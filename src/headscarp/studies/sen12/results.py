@@ -15,7 +15,8 @@ import numpy as np
 from headscarp.evaluate.intervals import seed_spread
 from headscarp.run_folder import write_atomically
 from headscarp.studies.cells import CellRecord
-from headscarp.studies.sen12.figures import CONFUSION_PNG, EXAMPLES_PNG, PR_PNG
+from headscarp.studies.drawing import write_png
+from headscarp.studies.sen12.figures import CONFUSION_PNG, EXAMPLES_PNG, OVERVIEW_PNG, PR_PNG, draw_overview
 from headscarp.studies.sen12.options import Sen12Options
 from headscarp.studies.sen12.score import AT_HALF, AT_THRESHOLD, FIGURES, PR_AUC
 from headscarp.studies.sen12.work import CHECKPOINT, TRAINING
@@ -54,6 +55,8 @@ def write_results(root: Path, options: Sen12Options, records: Sequence[CellRecor
         _copy_pictures(root, folder / PICTURES / model, own)
         rows += of_model
     _write_csv(folder / BENCHMARKS / MASTER, rows)
+    if done:
+        write_png(folder / PICTURES / OVERVIEW_PNG, draw_overview(done))
     return folder
 
 
