@@ -1,6 +1,7 @@
 """Speed of training end to end, loader included, against the same machine's matrix product.
 
-Run with ``python -m benchmarks.training``, or ``--network unet --filters 16``. A store of random chips is
+Run with ``python -m benchmarks.training``, or ``--network unet --filters 16``. The product is of 32 bits
+whatever ``--precision`` says, so two precisions compare by their shares of it. A store of random chips is
 written, and ``headscarp.train`` trains on it: chips are read, flipped and normalised by its thread, Lightning
 runs the loop. A few steps at a time stand between two readings of the matrix product, whose mean is their
 peak, as in ``benchmarks.networks``; medians are taken. (While the product is timed the thread can make up to
@@ -20,6 +21,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -30,7 +32,7 @@ from headscarp.chips.store import ATTRIBUTE, ChipFacts, ChipStore, EventFacts, S
 from headscarp.features.sets import feature_set
 from headscarp.models import NetworkOptions, count_operations, make_network
 from headscarp.split import Chip, SplitFile
-from headscarp.train.options import NETWORKS, FitOptions, NetworkChoice
+from headscarp.train.options import NETWORKS, FitOptions, NetworkChoice, Precision
 from headscarp.train.run import train
 
 RESULTS = Path("benchmarks/results/training.json")
@@ -79,7 +81,7 @@ def main() -> int:
         chips = options.batch * (1 + STEPS * options.readings) + VALIDATION
         store = write_random_store(Path(folder) / "chips.zarr", chips)
         choice = NetworkChoice(network=options.network, filters=options.filters)
-        fit = FitOptions(epochs=1, batch_size=options.batch, accelerator="cpu")
+        fit = FitOptions(epochs=1, batch_size=options.batch, accelerator="cpu", precision=options.precision)
         train(store, split_of(store), choice, fit, Path(folder) / "out", meter)
     share = meter.share(operations)
     speed = options.batch * STEPS / statistics.median(meter.seconds)
@@ -89,6 +91,7 @@ def main() -> int:
         "threads": options.threads,
         "network": options.network,
         "filters": options.filters,
+        "precision": options.precision,
         "chip_px": CHIP_PX,
         "batch": options.batch,
         "readings": len(meter.seconds),
@@ -103,8 +106,8 @@ def main() -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     sys.stdout.write(
-        f"{options.network}, {options.filters} filters: {share:.2f} of peak, {speed:.2f} chips/s, "
-        f"peak {report['peak_gflops']} Gflop/s, load {report['load']}\n"
+        f"{options.network}, {options.filters} filters, {options.precision}: {share:.2f} of peak, "
+        f"{speed:.2f} chips/s, peak {report['peak_gflops']} Gflop/s, load {report['load']}\n"
     )
     return 0
 
@@ -188,6 +191,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", default="unet", choices=NETWORKS)
     parser.add_argument("--filters", type=int, default=64)
+    parser.add_argument("--precision", default="32-true", choices=get_args(Precision))
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--readings", type=int, default=READINGS)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
