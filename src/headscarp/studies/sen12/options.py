@@ -85,9 +85,30 @@ class Sen12Options(BaseModel):
     )
     filters: int = Field(16, ge=8, multiple_of=8, description="Width of the finest level.")
     train: FitOptions = Field(FitOptions(), description="How networks are trained.")
+    patches_shown: int | None = Field(
+        None,
+        ge=1,
+        description="Patches shown over a whole training, so that a split of few trains for as many steps as "
+        "one of many: epochs follow, patience keeps its share of them. None: train.epochs.",
+    )
     intervals: IntervalOptions = Field(
         IntervalOptions(), description="Of the bootstrap; its blocks are the test patches."
     )
+
+    def fit_on(self, patches: int) -> FitOptions:
+        """How a network is trained on so many patches.
+
+        Examples
+        --------
+        >>> options = Sen12Options(train=FitOptions(epochs=16, patience=4), patches_shown=1472)
+        >>> [(options.fit_on(n).epochs, options.fit_on(n).patience) for n in (92, 23)]
+        [(16, 4), (64, 16)]
+        """
+        if self.patches_shown is None:
+            return self.train
+        epochs = max(1, round(self.patches_shown / max(patches, 1)))
+        patience = max(1, round(self.train.patience * epochs / self.train.epochs))
+        return self.train.model_copy(update={"epochs": epochs, "patience": patience})
 
     @field_validator("s2_offset")
     @classmethod

@@ -58,7 +58,7 @@ def write_readme(folder: Path, options: Sen12Options, records: Sequence[CellReco
         "At 0.5: the network's own output, uncalibrated; at threshold: the calibrated probability of the "
         "best F1 on validation patches. All models see the same patches, splits and dates; threshold and "
         "epoch are chosen on validation "
-        f"patches. Networks have {options.filters} filters, {options.train.epochs} epochs at most, loss "
+        f"patches. Networks have {options.filters} filters, {length_text(options)}, loss "
         f"{options.train.loss}. Figures are of the pixels of all test patches together: mean ± standard "
         "deviation over seeds and folds, and the interval of the first run over draws of its test patches. "
         f"Runs: {state}. Machine-readable: `benchmarks/`; pictures: `Figures/`.",
@@ -92,6 +92,19 @@ def inputs_text(options: Sen12Options) -> str:
     }
     named, added = ", ".join(options.variants), "; ".join(text[variant] for variant in options.variants)
     return f"**Variant with {named}.** Inputs: Sentinel-1; {added}. The baseline sees Sentinel-1 alone."
+
+
+def length_text(options: Sen12Options) -> str:
+    """How long a network is trained at most.
+
+    Examples
+    --------
+    >>> length_text(Sen12Options(patches_shown=1472))
+    'as many epochs as show 1472 patches, on every split'
+    """
+    if options.patches_shown is None:
+        return f"{options.train.epochs} epochs at most"
+    return f"as many epochs as show {options.patches_shown} patches, on every split"
 
 
 def split_table(records: Sequence[CellRecord]) -> str:

@@ -17,7 +17,7 @@ from headscarp.studies.sen12.results import write_results
 from headscarp.studies.sen12.work import Sen12Work
 
 NAME = "sen12"
-_DECIDING = ("root", "tasks", "inventory", "folds", "variants", "s2_offset", "filters")
+_DECIDING = ("root", "tasks", "inventory", "folds", "variants", "s2_offset", "filters", "patches_shown")
 
 
 def run_sen12(

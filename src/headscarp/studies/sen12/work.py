@@ -98,7 +98,9 @@ class Sen12Work:
         folder: Path,
         deadline: float | None,
     ) -> Judge:
-        fit = self.options.train.model_copy(update={"seed": seed, "max_minutes": minutes_until(deadline)})
+        patches = len(split_places(store.facts, split)["train"])
+        own = {"seed": seed, "max_minutes": minutes_until(deadline)}
+        fit = self.options.fit_on(patches).model_copy(update=own)
         network = NetworkChoice(network=model.network, filters=self.options.filters)
         training = folder / TRAINING
         record = train(store, split, network, fit, training, self.progress, commit=source_commit())
