@@ -30,7 +30,7 @@ import zarr
 from benchmarks.networks import CHANNELS, CHIP_PX, chips_for, conditions, first_operations, product_peak
 from headscarp.chips.store import ATTRIBUTE, ChipFacts, ChipStore, EventFacts, StoreFacts, open_store
 from headscarp.features.sets import feature_set
-from headscarp.models import NetworkOptions, count_operations, make_network
+from headscarp.models import BODIES, NetworkOptions, Takes, count_operations, make_network
 from headscarp.split import Chip, SplitFile
 from headscarp.train.options import NETWORKS, FitOptions, NetworkChoice, Precision
 from headscarp.train.run import train
@@ -189,7 +189,8 @@ def conditions_of(options: argparse.Namespace) -> dict[str, object]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", default="unet", choices=NETWORKS)
+    images = [name for name in NETWORKS if BODIES[name].takes is Takes.SCENE]
+    parser.add_argument("--network", default="unet", choices=images)
     parser.add_argument("--filters", type=int, default=64)
     parser.add_argument("--precision", default="32-true", choices=get_args(Precision))
     parser.add_argument("--batch", type=int, default=BATCH)
